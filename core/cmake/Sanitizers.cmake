@@ -1,0 +1,16 @@
+# Sanitizer and coverage builds are dynamic; the sanitizer goes over our code and the headers it uses.
+if(AMOSKYS_SANITIZE STREQUAL "address")
+    add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
+    add_link_options(-fsanitize=address,undefined)
+elseif(AMOSKYS_SANITIZE STREQUAL "thread")
+    # gcc does not model fences; Asio's fenced block is replaced by plain atomics.
+    add_compile_options(-fsanitize=thread -Wno-tsan -O1)
+    add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)
+    add_link_options(-fsanitize=thread)
+elseif(AMOSKYS_SANITIZE)
+    message(FATAL_ERROR "AMOSKYS_SANITIZE: ${AMOSKYS_SANITIZE}: allowed are address, thread")
+endif()
+if(AMOSKYS_COVERAGE)
+    add_compile_options(--coverage -O0)
+    add_link_options(--coverage)
+endif()

@@ -1,0 +1,38 @@
+// A small HTTP/1.1 server for /livez /readyz /healthz /metrics (and the pages of later modules). Handlers are
+// functions from request to response on the io thread; requests over 16 KiB, slow ones (5 s) and more than 64
+// connections are refused.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/io/runtime.h"
+
+namespace amoskys::io {
+
+struct HttpRequest {
+    std::string method, path, query, accept;
+};
+struct HttpResponse {
+    unsigned status = 200;
+    std::string content_type = "text/plain; charset=utf-8";
+    std::string body;
+};
+using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
+
+class HttpServer {
+  public:
+    HttpServer(asio::io_context& io, std::map<std::string, HttpHandler> handlers);
+    ~HttpServer();
+    // unavailable "address_in_use" and the like. Returns the address with the port that it got.
+    Result<std::string> listen(const Endpoint& endpoint);
+    Task<Result<>> run();  // until cancelled
+
+  private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace amoskys::io

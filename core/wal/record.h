@@ -1,0 +1,60 @@
+// Stored record: 96-byte header | stored bytes. All integers little-endian (LMDB files are not
+// portable across byte orders anyway).
+//
+//   0  magic "AWR1"      4
+//   4  format = 1        1   kind 1   flags 2
+//   8  stored length     4   reserved 4 (zero)
+//  16  global sequence   8
+//  24  received_ns       8   monotone within a log: max(previous, now)
+//  32  source hash      16   first 16 bytes of SHA-256(agent_id 0 lane 0 key_id)
+//  48  digest           32   universal, gap: SHA-256 of the canonical bytes; legacy, audit: of the stored bytes
+//  80  check            16   first 16 bytes of SHA-256(header bytes 0..80): finds a damaged header
+//
+// Limits: stored length at most 16 MiB. Recovery: a header whose check fails, or a legacy/audit record whose
+// digest differs, is reported as damage and skipped; the next key goes on.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/base/bytes.h"
+#include "core/base/clock.h"
+#include "core/base/result.h"
+#include "core/base/types.h"
+
+namespace amoskys::wal {
+
+// Flag bits of the header.
+inline constexpr std::uint16_t flag_unsigned = 1;     // stored without a signature (import)
+inline constexpr std::uint16_t flag_future_time = 2;  // ts_ns more than 300 s ahead of the bus (custody rule 11)
+inline constexpr std::uint16_t flag_imported = 4;
+
+inline constexpr std::size_t header_bytes = 96;
+
+struct RecordHeader {
+    RecordKind kind = RecordKind::universal;
+    std::uint16_t flags = 0;
+    std::uint32_t stored_bytes = 0;
+    WalOffset offset;
+    UnixNanos received_ns = 0;
+    std::array<std::uint8_t, 16> source_hash{};
+    Digest digest{};
+};
+
+struct RecordView {
+    RecordHeader header;
+    ByteView header_raw;  // the 96 bytes
+    ByteView stored;
+};
+
+std::array<std::uint8_t, header_bytes> encode_header(const RecordHeader& header);
+Result<RecordView> decode_record(ByteView record);  // bad_data "record_damaged"
+
+std::array<std::uint8_t, 16> source_hash(std::string_view agent_id, std::string_view lane,
+                                         std::string_view key_id);
+std::uint64_t device_hash(std::string_view device_id);
+
+// RFC 6962 leaf: SHA-256(0x00 | header | signature (64 bytes, zeros if none)).
+Digest merkle_leaf(ByteView header96, ByteView signature64_or_empty);
+
+}  // namespace amoskys::wal

@@ -1,0 +1,61 @@
+// The writer thread: takes groups from a bounded queue, commits them together, then completes them.
+// The next group forms while the last one syncs. Completion callbacks run on the writer thread; callers post
+// them to their own executor.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "core/wal/log.h"
+
+namespace amoskys::wal {
+
+// An owned record: the queue outlives the session's buffers.
+struct OwnedAppend {
+    RecordKind kind = RecordKind::universal;
+    std::uint16_t flags = 0;
+    std::string stored;
+    Digest digest{};
+    std::string signature;
+    std::array<std::uint8_t, 16> source_hash{};
+    std::uint64_t first_event_ns = 0, last_event_ns = 0;
+    std::vector<std::uint64_t> device_hashes;
+    std::string dedup_key;
+};
+
+struct WriteRequest {
+    std::vector<OwnedAppend> records;
+    std::vector<StateUpdate> states;
+    std::vector<std::pair<std::string, WalOffset>> cursors;
+    std::function<void(const Result<Appended>&)> done;  // after the commit's fsync returned, or on failure
+};
+
+struct WriterStats {
+    std::uint64_t commits = 0, failed_commits = 0, records = 0, queued_bytes = 0;
+    double last_commit_seconds = 0;
+};
+
+class Writer {
+  public:
+    Writer(Log& log, std::uint64_t queue_max_bytes);
+    ~Writer();  // completes what was queued, then joins
+
+    // False: the queue is full (the caller answers OVERLOAD) or the writer has stopped.
+    bool submit(WriteRequest request);
+    // Runs `task` on the writer thread between two commits (prune, seal).
+    void run_between_commits(std::function<void(Log&)> task);
+    void stop();  // no more submits; drains
+    WriterStats stats() const;
+    // Called on the writer thread after each commit with (commit seconds, records in the group).
+    void on_commit(std::function<void(double, std::size_t)> observer);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace amoskys::wal
