@@ -1,5 +1,5 @@
-// The process's event loop: one io_context on one thread, signals, a stop order and background tasks that are
-// joined, never detached.
+// The process's event loop: one io_context on one thread, signals, a stop order and background
+// tasks that are joined, never detached.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -16,8 +16,8 @@ namespace amoskys::io {
 // Waits; false where the wait was cancelled.
 Task<bool> sleep_for(std::chrono::nanoseconds duration);
 
-// A set of coroutines that are cancelled and awaited together. A task that ends with an error stops the group;
-// join() returns the first error.
+// A set of coroutines that are cancelled and awaited together. A task that ends with an error stops
+// the group; join() returns the first error.
 class TaskGroup {
   public:
     explicit TaskGroup(asio::io_context& io);
@@ -50,7 +50,8 @@ class DedicatedThread {
   public:
     DedicatedThread(asio::io_context& io, std::string name, std::size_t max_queued);
     ~DedicatedThread();
-    // Runs fn on the thread and resumes here with its result. Not cancellable: fn must be bounded in time.
+    // Runs fn on the thread and resumes here with its result. Not cancellable: fn must be bounded
+    // in time.
     Task<Result<>> run(std::function<Result<>()> fn);
 
   private:
@@ -78,7 +79,8 @@ struct Endpoint {
 Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_port);
 std::string format_endpoint(const std::string& host, std::uint16_t port);
 
-// READY=1, RELOADING=1, STOPPING=1, WATCHDOG=1 datagrams to $NOTIFY_SOCKET; nothing where it is not set.
+// READY=1, RELOADING=1, STOPPING=1, WATCHDOG=1 datagrams to $NOTIFY_SOCKET; nothing where it is not
+// set.
 void notify_service_manager(std::string_view state);
 
 }  // namespace amoskys::io

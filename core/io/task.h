@@ -1,5 +1,6 @@
-// Coroutine vocabulary. g++ 12 hazard: never build a temporary with a destructor inside a co_await expression
-// and never use a capturing lambda coroutine: name the coroutine, pass by value, bind to a local first.
+// Coroutine vocabulary. g++ 12 hazard: never build a temporary with a destructor inside a co_await
+// expression and never use a capturing lambda coroutine: name the coroutine, pass by value, bind to
+// a local first.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
