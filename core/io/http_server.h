@@ -1,6 +1,6 @@
-// A small HTTP/1.1 server for /livez /readyz /healthz /metrics (and the pages of later modules). Handlers are
-// functions from request to response on the io thread; requests over 16 KiB, slow ones (5 s) and more than 64
-// connections are refused.
+// A small HTTP/1.1 server for /livez /readyz /healthz /metrics (and the pages of later modules).
+// Handlers are functions from request to response on the io thread; requests over 16 KiB, slow ones
+// (5 s) and more than 64 connections are refused.
 #pragma once
 
 #include <functional>
