@@ -18,8 +18,12 @@ inline ByteView as_bytes(std::string_view text) {
 inline std::string_view as_text(ByteView bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-inline Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
-inline std::string to_string(ByteView view) { return std::string(as_text(view)); }
+inline Bytes to_bytes(ByteView view) {
+    return {view.begin(), view.end()};
+}
+inline std::string to_string(ByteView view) {
+    return std::string(as_text(view));
+}
 
 // Lower-case hexadecimal; from_hex accepts both cases and returns false on an odd length or another
 // character (out is then unspecified).

@@ -40,8 +40,8 @@ class FakeClock final : public Clock {
 
 // "2026-11-21T01:02:03.000000004Z": always nine digits, always UTC.
 std::string format_time(UnixNanos time_ns);
-// RFC 3339 (any offset, 0-9 fractional digits), a date "2026-11-21", Unix seconds/ms/us/ns as digits
-// (told apart by magnitude), or "-15m", "-2h", "-7d" relative to now_ns.
+// RFC 3339 (any offset, 0-9 fractional digits), a date "2026-11-21", Unix seconds/ms/us/ns as
+// digits (told apart by magnitude), or "-15m", "-2h", "-7d" relative to now_ns.
 Result<UnixNanos> parse_time(std::string_view text, UnixNanos now_ns);
 // "250ms", "5s", "1m30s", "2h", "7d"; a bare number is refused (it has no unit) except 0.
 Result<Duration> parse_duration(std::string_view text);

@@ -1,9 +1,10 @@
 // What a function that can fail returns: a value or an Error. Used by every folder.
-// An Error carries its kind (which decides the exit code), a stable machine code, a message that says
-// what, where, which value and what is allowed, and optionally a hint.
+// An Error carries its kind (which decides the exit code), a stable machine code, a message that
+// says what, where, which value and what is allowed, and optionally a hint.
 #pragma once
 
 #include <boost/system/result.hpp>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,15 +31,20 @@ enum class ErrorKind : int {
 
 struct Error {
     ErrorKind kind = ErrorKind::failed;
-    std::string code;     // stable, snake_case: "config_unknown_key"
-    std::string message;  // one sentence for a person
+    std::string code;       // stable, snake_case: "config_unknown_key"
+    std::string message;    // one sentence for a person
     std::string hint = {};  // what to do next; may be empty
 };
 
 template <class T = void>
 using Result = boost::system::result<T, Error>;
 
-inline int exit_code(const Error& error) { return static_cast<int>(error.kind); }
+// "code: message"; Boost's printing of a Result needs it (failed checks of tests show it).
+std::ostream& operator<<(std::ostream& out, const Error& error);
+
+inline int exit_code(const Error& error) {
+    return static_cast<int>(error.kind);
+}
 
 inline Error make_error(ErrorKind kind, std::string_view code, std::string message,
                         std::string hint = {}) {
@@ -56,22 +62,26 @@ Error errno_error(std::string_view code, std::string_view what, int errno_value)
 
 }  // namespace amoskys
 
-// Early return of the error of EXPR; otherwise NAME is the value. _VOID for Result<void>; CO_ for coroutines.
+// Early return of the error of EXPR; otherwise NAME is the value. _VOID for Result<void>; CO_ for
+// coroutines.
 #define AMOSKYS_CONCAT_INNER(a, b) a##b
 #define AMOSKYS_CONCAT(a, b) AMOSKYS_CONCAT_INNER(a, b)
 #define AMOSKYS_TRY_IMPL(ret, tmp, name, expr) \
     auto tmp = (expr);                         \
-    if (!tmp) ret std::move(tmp).error();      \
+    if (!tmp)                                  \
+        ret std::move(tmp).error();            \
     auto name = std::move(*tmp)
 #define AMOSKYS_TRY(name, expr) \
     AMOSKYS_TRY_IMPL(return, AMOSKYS_CONCAT(try_result_, __LINE__), name, expr)
 #define AMOSKYS_CO_TRY(name, expr) \
     AMOSKYS_TRY_IMPL(co_return, AMOSKYS_CONCAT(try_result_, __LINE__), name, expr)
-#define AMOSKYS_TRY_VOID(expr)                                                        \
-    do {                                                                              \
-        if (auto try_result_void = (expr); !try_result_void) return try_result_void.error(); \
+#define AMOSKYS_TRY_VOID(expr)                               \
+    do {                                                     \
+        if (auto try_result_void = (expr); !try_result_void) \
+            return try_result_void.error();                  \
     } while (false)
-#define AMOSKYS_CO_TRY_VOID(expr)                                                        \
-    do {                                                                                 \
-        if (auto try_result_void = (expr); !try_result_void) co_return try_result_void.error(); \
+#define AMOSKYS_CO_TRY_VOID(expr)                            \
+    do {                                                     \
+        if (auto try_result_void = (expr); !try_result_void) \
+            co_return try_result_void.error();               \
     } while (false)

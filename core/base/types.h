@@ -19,8 +19,8 @@ struct Number {
     constexpr Number next() const { return {value + 1}; }
 };
 
-using SeqNo = Number<struct SeqNoTag>;        // of one (agent, lane), from 1
-using Epoch = Number<struct EpochTag>;        // Unix milliseconds at creation of a spool
+using SeqNo = Number<struct SeqNoTag>;          // of one (agent, lane), from 1
+using Epoch = Number<struct EpochTag>;          // Unix milliseconds at creation of a spool
 using WalOffset = Number<struct WalOffsetTag>;  // global sequence in a log, from 1, gapless
 
 // Kind of a stored record, as in the log's record header.

@@ -31,7 +31,8 @@ std::shared_ptr<void> make_config() {
 
 // Where a value came from, for `config show --origin`.
 struct Origin {
-    std::string text;  // "default", "conf/amoskys.yaml:14:5", "environment AMOSKYS_BUS__LISTEN", "--set"
+    std::string
+        text;  // "default", "conf/amoskys.yaml:14:5", "environment AMOSKYS_BUS__LISTEN", "--set"
 };
 
 // Raw settings by full key ("agent.snmp.interval"), before typing.
@@ -57,11 +58,12 @@ class Loaded {
 };
 
 struct Sources {
-    std::vector<std::filesystem::path> files;             // in order; must exist
-    std::vector<std::pair<std::string, std::string>> environment;  // NAME, value: AMOSKYS_* and the
-                                                          // earlier names are looked at, others ignored
-    std::vector<std::pair<std::string, std::string>> set;   // --set key=value, in order
-    std::map<std::string, Setting> flags;                 // from the command line, by full key
+    std::vector<std::filesystem::path> files;  // in order; must exist
+    std::vector<std::pair<std::string, std::string>>
+        environment;  // NAME, value: AMOSKYS_* and the
+                      // earlier names are looked at, others ignored
+    std::vector<std::pair<std::string, std::string>> set;  // --set key=value, in order
+    std::map<std::string, Setting> flags;                  // from the command line, by full key
 };
 
 // Fails with one Error of kind config whose message is all errors, a line each.

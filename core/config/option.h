@@ -31,7 +31,8 @@ struct Size {
 };
 
 struct Bounds {
-    double min = -std::numeric_limits<double>::infinity();  // in the option's unit (durations: seconds)
+    double min =
+        -std::numeric_limits<double>::infinity();  // in the option's unit (durations: seconds)
     double max = std::numeric_limits<double>::infinity();
 };
 
@@ -45,7 +46,8 @@ struct Flags {
 };
 
 struct Option {
-    std::string_view name;  // key below the module's root: "listen", "http.listen" (flag --http-listen)
+    std::string_view
+        name;  // key below the module's root: "listen", "http.listen" (flag --http-listen)
     Type type = Type::text;
     bool secret = false;
     std::string_view unit;

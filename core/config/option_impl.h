@@ -1,5 +1,5 @@
-// Implementation of option<&Config::member>(): maps the member's C++ type to an option type. Included by
-// option.h only.
+// Implementation of option<&Config::member>(): maps the member's C++ type to an option type.
+// Included by option.h only.
 #pragma once
 
 #include "core/config/option.h"
@@ -68,7 +68,8 @@ Result<> assign_member(const Option& self, void* config, std::string_view text) 
 }
 
 template <auto Member>
-Result<> assign_member_list(const Option& self, void* config, const std::vector<std::string>& items) {
+Result<> assign_member_list(const Option& self, void* config,
+                            const std::vector<std::string>& items) {
     using M = MemberOf<decltype(Member)>;
     auto& value = static_cast<typename M::ConfigType*>(config)->*Member;
     return parse_list(self, items, value);
@@ -83,8 +84,8 @@ std::string show_member(const void* config) {
 }  // namespace detail
 
 template <auto Member>
-consteval Option option(std::string_view name, std::string_view unit, std::string_view help, Bounds bounds,
-                        Flags flags) {
+consteval Option option(std::string_view name, std::string_view unit, std::string_view help,
+                        Bounds bounds, Flags flags) {
     using Value = typename detail::MemberOf<decltype(Member)>::ValueType;
     Option result;
     result.name = name;

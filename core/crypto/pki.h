@@ -1,4 +1,5 @@
-// The key folder of a state directory, and the certificates in it (X.509 by BoringSSL, ECDSA P-256).
+// The key folder of a state directory, and the certificates in it (X.509 by BoringSSL, ECDSA
+// P-256).
 //   pki/ca.{crt,key}  bus.{crt,key}  agents/NAME.{crt,key,ed25519,pub}  log.{key,pub}  trust.yaml
 // Private files are 0600; nothing is overwritten.
 #pragma once
@@ -17,9 +18,11 @@ struct PkiPaths {
     std::filesystem::path root;  // S/pki, or the earlier system's certificate folder (IS_CERT_DIR)
     std::filesystem::path ca_cert() const;
     std::filesystem::path ca_key() const;
-    std::filesystem::path bus_cert() const;  // bus.crt, or the earlier server.crt where only that is there
+    std::filesystem::path bus_cert()
+        const;  // bus.crt, or the earlier server.crt where only that is there
     std::filesystem::path bus_key() const;
-    std::filesystem::path agent_cert(std::string_view name) const;  // agents/NAME.crt, or earlier agent.crt
+    std::filesystem::path agent_cert(
+        std::string_view name) const;  // agents/NAME.crt, or earlier agent.crt
     std::filesystem::path agent_key(std::string_view name) const;
     std::filesystem::path agent_signing_key(std::string_view name) const;
     std::filesystem::path agent_public_key(std::string_view name) const;
@@ -29,17 +32,20 @@ struct PkiPaths {
 };
 
 struct InitRequest {
-    std::vector<std::string> extra_sans;  // DNS names or addresses, besides localhost, 127.0.0.1, ::1, host name
-    std::string local_agent;              // CN of this host's own agents; "" = valid_agent_id form of the host name
+    std::vector<std::string>
+        extra_sans;  // DNS names or addresses, besides localhost, 127.0.0.1, ::1, host name
+    std::string
+        local_agent;  // CN of this host's own agents; "" = valid_agent_id form of the host name
     Duration lifetime = std::chrono::hours(24 * 365);
 };
 
 // Makes all of it in a temporary folder beside and renames it into place: all or nothing.
 // cannot_create "pki_exists" where the folder has a CA already. Returns the files made.
-Result<std::vector<std::filesystem::path>> pki_init(const PkiPaths& paths, const InitRequest& request,
-                                                    const Clock& clock);
-Result<std::vector<std::filesystem::path>> pki_issue_agent(const PkiPaths& paths, std::string_view name,
-                                                           Duration lifetime, const Clock& clock);
+Result<std::vector<std::filesystem::path>> pki_init(const PkiPaths& paths,
+                                                    const InitRequest& request, const Clock& clock);
+Result<std::vector<std::filesystem::path>> pki_issue_agent(const PkiPaths& paths,
+                                                           std::string_view name, Duration lifetime,
+                                                           const Clock& clock);
 
 // The agent names that have a complete identity in the folder, sorted.
 std::vector<std::string> pki_agents(const PkiPaths& paths);

@@ -1,6 +1,7 @@
 // Ed25519 keys and signatures as PROTOCOL.md "Custody" rule 3 has them:
 //   signature = Ed25519(key, tag | 0x00 | SHA-256(body))     algorithm "Ed25519-SHA256"
-//   signature = Ed25519(key, body)                           algorithm "Ed25519" (the earlier system)
+//   signature = Ed25519(key, body)                           algorithm "Ed25519" (the earlier
+//   system)
 // A key has one use. Private keys live in SecretKey, which is zeroed on destruction.
 #pragma once
 
@@ -35,7 +36,8 @@ class SigningKey {
     // PKCS#8 PEM or the earlier system's raw 32 bytes. Refused (permission) where group or others
     // can read the file.
     static Result<SigningKey> load(const std::filesystem::path& file);
-    Result<> save_new(const std::filesystem::path& file) const;  // PKCS#8 PEM, 0600, never overwrites
+    Result<> save_new(
+        const std::filesystem::path& file) const;  // PKCS#8 PEM, 0600, never overwrites
 
     SigningKey(SigningKey&&) noexcept;
     SigningKey& operator=(SigningKey&&) noexcept;

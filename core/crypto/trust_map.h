@@ -1,6 +1,7 @@
 // Who may do what: agent_id -> signing keys, pinned algorithm, permissions, devices, rate limit.
 // YAML in both forms:   agents: {CN: path-to-pem}
-//                       agents: {CN: {public_key_path, algorithm, permissions, devices, rate_limit}}
+//                       agents: {CN: {public_key_path, algorithm, permissions, devices,
+//                       rate_limit}}
 // Paths are relative to the file's folder. Immutable once loaded; swapped as a whole on reload.
 #pragma once
 

@@ -16,9 +16,13 @@ using Json = nlohmann::ordered_json;
 namespace json {
 
 // 64-bit integers that can pass 2^53 are strings of digits in our output.
-inline Json digits(std::uint64_t value) { return std::to_string(value); }
+inline Json digits(std::uint64_t value) {
+    return std::to_string(value);
+}
 // RFC 3339 with nanoseconds, or null for 0 (never).
-inline Json time(UnixNanos time_ns) { return time_ns == 0 ? Json() : Json(format_time(time_ns)); }
+inline Json time(UnixNanos time_ns) {
+    return time_ns == 0 ? Json() : Json(format_time(time_ns));
+}
 
 // Depth at most 64, size at most limit_bytes, one value, no trailing text; bad_data otherwise with
 // the byte offset. `what` begins the message ("model file x.json").

@@ -1,6 +1,6 @@
 // Output of every subcommand, in one place: table, json, ndjson, csv, yaml, and --fields.
-// A noun names what the rows are; its schema string is "amoskys.<noun>/1". Columns are declared once
-// and give the table's and CSV's order, headers and the list that --fields is checked against.
+// A noun names what the rows are; its schema string is "amoskys.<noun>/1". Columns are declared
+// once and give the table's and CSV's order, headers and the list that --fields is checked against.
 #pragma once
 
 #include <cstdio>
@@ -19,10 +19,10 @@ enum class OutputFormat { table, json, ndjson, csv, yaml };
 Result<OutputFormat> parse_output_format(std::string_view text);
 
 struct Column {
-    std::string_view name;   // key of the JSON object; "a.b" reaches into nested objects
+    std::string_view name;        // key of the JSON object; "a.b" reaches into nested objects
     std::string_view title = {};  // table header; "" = name in upper case
-    bool in_table = true;    // the table shows it unless --fields asks for others
-    bool right = false;      // right-aligned (numbers)
+    bool in_table = true;         // the table shows it unless --fields asks for others
+    bool right = false;           // right-aligned (numbers)
 };
 
 struct Noun {

@@ -1,5 +1,5 @@
-// The publisher's end of the bus protocol: ClientMachine (sans-io) decides what to send and what an answer
-// means; Client (Asio) connects, keeps the list of buses, backs off and feeds the machine.
+// The publisher's end of the bus protocol: ClientMachine (sans-io) decides what to send and what an
+// answer means; Client (Asio) connects, keeps the list of buses, backs off and feeds the machine.
 #pragma once
 
 #include <chrono>
@@ -17,23 +17,25 @@
 
 namespace amoskys::link {
 
-// What the client publishes from: a spool with a cursor. Called on the io thread; calls are quick (a read of
-// a mapped page).
+// What the client publishes from: a spool with a cursor. Called on the io thread; calls are quick
+// (a read of a mapped page).
 class Source {
   public:
     virtual ~Source() = default;
     struct Item {
-        SeqNo sequence;          // the envelope's (a gap marker: its last_sequence)
-        std::string envelope;    // stored bytes
+        SeqNo sequence;        // the envelope's (a gap marker: its last_sequence)
+        std::string envelope;  // stored bytes
     };
     // The first item with sequence > after in the current epoch; nothing where all were given.
     virtual Result<std::optional<Item>> next(SeqNo after) = 0;
     virtual wire::WriterState writer_state() const = 0;
-    // What the bus has committed for this lane (from WELCOME and from acks): the spool may move its cursor and trim.
+    // What the bus has committed for this lane (from WELCOME and from acks): the spool may move its
+    // cursor and trim.
     virtual void committed(Epoch epoch, SeqNo last) = 0;
     // The bus answered INVALID (never send again): replaced by a gap marker by the spool.
     virtual Result<> reject(SeqNo sequence, const std::string& reason) = 0;
-    // WELCOME's head for this lane does not fit the spool: the spool starts a new epoch from that head.
+    // WELCOME's head for this lane does not fit the spool: the spool starts a new epoch from that
+    // head.
     virtual Result<> start_epoch(const wire::WriterState& from_bus, const std::string& why) = 0;
     // Resumed when something was appended.
     virtual io::Task<> wait_for_more() = 0;
@@ -62,8 +64,8 @@ class Client {
   public:
     Client(io::asio::io_context& io, ClientOptions options, Source& source);
     ~Client();
-    // Connects, resumes, publishes and reconnects until cancelled. Fails only for what cannot heal by itself
-    // (unreadable key files, refused identity three times in a row on every bus).
+    // Connects, resumes, publishes and reconnects until cancelled. Fails only for what cannot heal
+    // by itself (unreadable key files, refused identity three times in a row on every bus).
     io::Task<Result<>> run();
     const ClientStats& stats() const;
 

@@ -1,7 +1,7 @@
 // Structured log lines to stderr: a stable event name, a short text, fields. Thread-safe.
-// Text:  2026-11-21T01:02:03.000Z INFO  bus.session_opened agent connected peer=127.0.0.1:4711 cn=edge-1
-// JSON:  one object a line with the same keys.
-// Values are made printable (core/base/text.h); secrets, payloads and keys are never passed here.
+// Text:  2026-11-21T01:02:03.000Z INFO  bus.session_opened agent connected peer=127.0.0.1:4711
+// cn=edge-1 JSON:  one object a line with the same keys. Values are made printable
+// (core/base/text.h); secrets, payloads and keys are never passed here.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,8 @@ inline void error(std::string_view component, std::string_view event, std::strin
 void set_level(Level level);
 Level level();
 void set_format(Format format);
-Result<Level> parse_level(std::string_view text);  // also the earlier LOGLEVEL spellings (INFO, WARN...)
+Result<Level> parse_level(
+    std::string_view text);  // also the earlier LOGLEVEL spellings (INFO, WARN...)
 
 // At most `burst` lines per `key` and 10 s; what was held back is counted and said in the next line
 // that passes. For lines that a peer can provoke.

@@ -1,6 +1,7 @@
 // Counters, gauges and histograms of this process, and their Prometheus text. Lock-free updates.
 // Metrics are declared in each module's metric table (MetricInfo); nothing is registered by name
-// twice. Names: amoskys_<component>_<noun>_<unit>[_total], base units, labels from small fixed sets.
+// twice. Names: amoskys_<component>_<noun>_<unit>[_total], base units, labels from small fixed
+// sets.
 #pragma once
 
 #include <atomic>
@@ -18,7 +19,7 @@ enum class Kind { counter, gauge, histogram };
 struct MetricInfo {
     std::string_view name;
     Kind kind = Kind::counter;
-    std::string_view unit;   // "bytes", "seconds", "envelopes"
+    std::string_view unit;  // "bytes", "seconds", "envelopes"
     std::string_view help;
     std::string_view label = {};  // name of the one label, "" for none; further labels: pass "a,b"
     std::span<const double> buckets = {};  // histograms: upper bounds in base units
@@ -78,7 +79,7 @@ class Registry {
     // A gauge whose value is asked for at scrape time.
     void gauge_callback(const MetricInfo& info, double (*read)(const void*), const void* context);
 
-    std::string prometheus_text() const;   // text format 0.0.4
+    std::string prometheus_text() const;    // text format 0.0.4
     std::string open_metrics_text() const;  // OpenMetrics 1.0.0
 
     struct Sample {

@@ -1,4 +1,5 @@
-// Feature groups (kind extractor) as etl runs them: no I/O, no clock, event time only, deterministic.
+// Feature groups (kind extractor) as etl runs them: no I/O, no clock, event time only,
+// deterministic.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,7 @@ struct Window {
 };
 
 struct FeatureColumn {
-    std::string name;     // "ifInOctets_mean"
+    std::string name;  // "ifInOctets_mean"
     std::string unit;
     std::string metric;   // what it is made of
     std::string formula;  // in words: "mean of the samples in the window"
@@ -32,9 +33,9 @@ class RowWriter {
     virtual void set(const FeatureColumn& column, double value) = 0;
 };
 
-// One per device. observe() gets the device's events in order of event time; close_window() is called for each
-// window in order of its end, after all events before its end were observed; the extractor may then forget
-// what is older than the start of the next window.
+// One per device. observe() gets the device's events in order of event time; close_window() is
+// called for each window in order of its end, after all events before its end were observed; the
+// extractor may then forget what is older than the start of the next window.
 class Extractor {
   public:
     virtual ~Extractor() = default;

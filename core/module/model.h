@@ -29,7 +29,7 @@ struct Contribution {
 };
 
 struct Score {
-    double value = 0;      // larger = more unusual
+    double value = 0;                         // larger = more unusual
     std::vector<Contribution> contributions;  // largest first
 };
 
@@ -42,7 +42,8 @@ class Model {
 };
 
 struct ModelKind {
-    Result<std::unique_ptr<Model>> (*train)(const FeatureTable& table, std::uint64_t seed, const Json& parameters);
+    Result<std::unique_ptr<Model>> (*train)(const FeatureTable& table, std::uint64_t seed,
+                                            const Json& parameters);
     Result<std::unique_ptr<Model>> (*load)(const Json& saved);
 };
 

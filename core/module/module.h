@@ -1,5 +1,6 @@
-// What a module is: static data that describes it, and one small interface per kind. --help, the man page,
-// completion, `amoskys modules`, config validation and the metrics page come from this data.
+// What a module is: static data that describes it, and one small interface per kind. --help, the
+// man page, completion, `amoskys modules`, config validation and the metrics page come from this
+// data.
 #pragma once
 
 #include <cstdint>
@@ -28,16 +29,19 @@ enum class Kind { collector, service, extractor, model, sink, tool };
 
 // ---- collectors -------------------------------------------------------------------------------
 
-// Where a collector puts what it read. Awaiting = backpressure: returns once the record is in the batch that
-// will be signed and spooled. Records are owned by the emitter from then on.
+// Where a collector puts what it read. Awaiting = backpressure: returns once the record is in the
+// batch that will be signed and spooled. Records are owned by the emitter from then on.
 class Emitter {
   public:
     virtual ~Emitter() = default;
     virtual io::Task<Result<>> emit(messaging::DeviceTelemetry record) = 0;
     // Processes or flows of one device (TelemetryBatch field 102).
-    virtual io::Task<Result<>> emit(std::string device_id, std::vector<messaging::ProcessEvent> processes) = 0;
-    virtual io::Task<Result<>> emit(std::string device_id, std::vector<messaging::FlowEvent> flows) = 0;
-    // Ends a cycle: what is in the batch is signed and spooled now. Collectors call it after each cycle.
+    virtual io::Task<Result<>> emit(std::string device_id,
+                                    std::vector<messaging::ProcessEvent> processes) = 0;
+    virtual io::Task<Result<>> emit(std::string device_id,
+                                    std::vector<messaging::FlowEvent> flows) = 0;
+    // Ends a cycle: what is in the batch is signed and spooled now. Collectors call it after each
+    // cycle.
     virtual io::Task<Result<>> flush() = 0;
 };
 
@@ -50,8 +54,8 @@ struct CollectorContext {
     std::string host_name;               // device id of this host
 };
 
-// run() goes on until cancelled (or one cycle with once) and retries its own transient failures. With once it
-// fails (unavailable) where nothing at all could be read.
+// run() goes on until cancelled (or one cycle with once) and retries its own transient failures.
+// With once it fails (unavailable) where nothing at all could be read.
 class Collector {
   public:
     virtual ~Collector() = default;
@@ -65,7 +69,8 @@ class ServiceHost {
   public:
     virtual ~ServiceHost() = default;
     virtual void ready(const Json& addresses) = 0;
-    virtual void add_http(std::string path, std::function<std::pair<unsigned, std::string>()> handler) = 0;
+    virtual void add_http(std::string path,
+                          std::function<std::pair<unsigned, std::string>()> handler) = 0;
 };
 
 struct ServiceContext {
@@ -81,7 +86,8 @@ class Service {
   public:
     virtual ~Service() = default;
     virtual io::Task<Result<>> run() = 0;  // until cancelled; stops in the documented order
-    virtual Result<> reload(std::shared_ptr<const void> config) = 0;  // SIGHUP; on error the old state stays
+    virtual Result<> reload(
+        std::shared_ptr<const void> config) = 0;  // SIGHUP; on error the old state stays
 };
 
 // ---- tools ------------------------------------------------------------------------------------
@@ -90,12 +96,12 @@ struct ToolContext {
     std::shared_ptr<const void> config;  // options from the command line, typed
     std::string verb;                    // of a tool with verbs: "events"; "" otherwise
     std::filesystem::path state_dir;
-    const config::Loaded& loaded;        // the whole configuration
+    const config::Loaded& loaded;  // the whole configuration
     OutputOptions output;
-    ByteSink& out;                       // stdout
-    bool progress = false;               // stderr is a terminal and not --quiet
+    ByteSink& out;          // stdout
+    bool progress = false;  // stderr is a terminal and not --quiet
     bool quiet = false;
-    std::string_view command;            // "inspect events", for messages
+    std::string_view command;  // "inspect events", for messages
 };
 
 // A subcommand that runs and ends. Errors are printed by the caller.
@@ -115,10 +121,10 @@ using CollectorFactory = Result<std::unique_ptr<Collector>> (*)(const CollectorC
 using ServiceFactory = Result<std::unique_ptr<Service>> (*)(const ServiceContext&);
 
 struct ModuleInfo {
-    std::string_view name;     // folder = subcommand or config key = metric prefix = log component
+    std::string_view name;  // folder = subcommand or config key = metric prefix = log component
     Kind kind;
-    std::string_view summary;  // one sentence, no full stop
-    std::string_view details;  // paragraphs for --help and the man page
+    std::string_view summary;      // one sentence, no full stop
+    std::string_view details;      // paragraphs for --help and the man page
     std::string_view config_root;  // "bus", "agent.snmp", "etl"; "" for tools without configuration
     std::span<const config::Option> options;
     std::shared_ptr<void> (*make_config)() = nullptr;
@@ -127,12 +133,13 @@ struct ModuleInfo {
     std::string_view default_output = "table";
     CollectorFactory make_collector = nullptr;
     ServiceFactory make_service = nullptr;
-    std::span<const Verb> verbs;   // tools and multi-verb modules (score, inspect, pki)
+    std::span<const Verb> verbs;  // tools and multi-verb modules (score, inspect, pki)
     ExtractorFactory make_extractor = nullptr;
     const ModelKind* model = nullptr;
 };
 
-// All modules of this binary, in the order of the data flow. Generated by CMake from the module folders.
+// All modules of this binary, in the order of the data flow. Generated by CMake from the module
+// folders.
 std::span<const ModuleInfo* const> all_modules();
 const ModuleInfo* find_module(std::string_view name);
 std::vector<config::Section> all_sections();  // of all modules, the host's own ones included

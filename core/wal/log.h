@@ -1,8 +1,10 @@
-// The write-ahead log: an append-only sequence of records with lanes, cursors and a Merkle tree, kept
-// in LMDB. Used as the bus's log and as the agents' spool. STORAGE.md is the design; README.md the promises.
+// The write-ahead log: an append-only sequence of records with lanes, cursors and a Merkle tree,
+// kept in LMDB. Used as the bus's log and as the agents' spool. STORAGE.md is the design; README.md
+// the promises.
 //
-// Threading: one Log object per directory and process (a lock file refuses a second process). append()
-// is called by one thread only (Writer in writer.h owns it); reads may come from any thread.
+// Threading: one Log object per directory and process (a lock file refuses a second process).
+// append() is called by one thread only (Writer in writer.h owns it); reads may come from any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +24,9 @@
 
 namespace amoskys::wal {
 
-// Opaque state blobs that ride in the same transaction as records: lane state of the bus, writer state
-// of a spool. Encoded by the caller (core/link, core/module); the log carries them into new segments.
+// Opaque state blobs that ride in the same transaction as records: lane state of the bus, writer
+// state of a spool. Encoded by the caller (core/link, core/module); the log carries them into new
+// segments.
 struct StateUpdate {
     std::string key;  // at most 400 bytes
     std::string value;
@@ -32,13 +35,13 @@ struct StateUpdate {
 struct Append {
     RecordKind kind = RecordKind::universal;
     std::uint16_t flags = 0;
-    ByteView stored;              // bytes as received
-    Digest digest{};              // what it is of: table in record.h
-    ByteView signature;           // 64 bytes or empty; for the Merkle leaf
+    ByteView stored;                             // bytes as received
+    Digest digest{};                             // what it is of: table in record.h
+    ByteView signature;                          // 64 bytes or empty; for the Merkle leaf
     std::array<std::uint8_t, 16> source_hash{};  // of agent / lane / key
     std::uint64_t first_event_ns = 0, last_event_ns = 0;
     std::span<const std::uint64_t> device_hashes;  // for the zone map
-    std::string_view dedup_key;   // 32 bytes BLAKE2b of agent and idempotency key, or empty
+    std::string_view dedup_key;  // 32 bytes BLAKE2b of agent and idempotency key, or empty
 };
 
 struct Group {
@@ -79,27 +82,30 @@ struct Damage {
 
 class Log {
   public:
-    // cannot_create / io / permission / bad_data ("wal_newer_version") / unavailable ("wal_locked": another
-    // process has it). read_only opens beside a running writer.
-    static Result<std::unique_ptr<Log>> open(const std::filesystem::path& folder, const Options& options);
+    // cannot_create / io / permission / bad_data ("wal_newer_version") / unavailable ("wal_locked":
+    // another process has it). read_only opens beside a running writer.
+    static Result<std::unique_ptr<Log>> open(const std::filesystem::path& folder,
+                                             const Options& options);
     virtual ~Log() = default;
 
-    // One transaction: records, states and cursors, fsynced when it returns. On error nothing of the group
-    // is in the log (io, "wal_disk_full", ...).
+    // One transaction: records, states and cursors, fsynced when it returns. On error nothing of
+    // the group is in the log (io, "wal_disk_full", ...).
     virtual Result<Appended> append(const Group& group) = 0;
 
-    // Calls visit for each record from `from` on, in order, until it returns false or `max_records` have
-    // been seen. Views are valid during the call. A damaged record is passed to `damaged` and skipped.
-    // Returns the offset to go on from. Uses short read transactions internally.
+    // Calls visit for each record from `from` on, in order, until it returns false or `max_records`
+    // have been seen. Views are valid during the call. A damaged record is passed to `damaged` and
+    // skipped. Returns the offset to go on from. Uses short read transactions internally.
     virtual Result<WalOffset> read(WalOffset from, std::uint64_t max_records,
                                    const std::function<bool(const RecordView&)>& visit) = 0;
-    // Skips by zone maps: only records whose zone may hold an event in [since, until) of device_hash.
+    // Skips by zone maps: only records whose zone may hold an event in [since, until) of
+    // device_hash.
     struct Skip {
         UnixNanos since_ns = 0, until_ns = UINT64_MAX;
         std::optional<std::uint64_t> device_hash;
     };
-    virtual Result<WalOffset> read_matching(WalOffset from, std::uint64_t max_records, const Skip& skip,
-                                            const std::function<bool(const RecordView&)>& visit) = 0;
+    virtual Result<WalOffset> read_matching(
+        WalOffset from, std::uint64_t max_records, const Skip& skip,
+        const std::function<bool(const RecordView&)>& visit) = 0;
     virtual Result<std::optional<Bytes>> read_stored(WalOffset offset) = 0;
 
     virtual Result<std::optional<std::string>> state(std::string_view key) = 0;

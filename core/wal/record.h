@@ -7,11 +7,12 @@
 //  16  global sequence   8
 //  24  received_ns       8   monotone within a log: max(previous, now)
 //  32  source hash      16   first 16 bytes of SHA-256(agent_id 0 lane 0 key_id)
-//  48  digest           32   universal, gap: SHA-256 of the canonical bytes; legacy, audit: of the stored bytes
-//  80  check            16   first 16 bytes of SHA-256(header bytes 0..80): finds a damaged header
+//  48  digest           32   universal, gap: SHA-256 of the canonical bytes; legacy, audit: of the
+//  stored bytes 80  check            16   first 16 bytes of SHA-256(header bytes 0..80): finds a
+//  damaged header
 //
-// Limits: stored length at most 16 MiB. Recovery: a header whose check fails, or a legacy/audit record whose
-// digest differs, is reported as damage and skipped; the next key goes on.
+// Limits: stored length at most 16 MiB. Recovery: a header whose check fails, or a legacy/audit
+// record whose digest differs, is reported as damage and skipped; the next key goes on.
 #pragma once
 
 #include <array>
@@ -25,8 +26,9 @@
 namespace amoskys::wal {
 
 // Flag bits of the header.
-inline constexpr std::uint16_t flag_unsigned = 1;     // stored without a signature (import)
-inline constexpr std::uint16_t flag_future_time = 2;  // ts_ns more than 300 s ahead of the bus (custody rule 11)
+inline constexpr std::uint16_t flag_unsigned = 1;  // stored without a signature (import)
+inline constexpr std::uint16_t flag_future_time =
+    2;  // ts_ns more than 300 s ahead of the bus (custody rule 11)
 inline constexpr std::uint16_t flag_imported = 4;
 
 inline constexpr std::size_t header_bytes = 96;

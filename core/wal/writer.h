@@ -1,6 +1,6 @@
 // The writer thread: takes groups from a bounded queue, commits them together, then completes them.
-// The next group forms while the last one syncs. Completion callbacks run on the writer thread; callers post
-// them to their own executor.
+// The next group forms while the last one syncs. Completion callbacks run on the writer thread;
+// callers post them to their own executor.
 #pragma once
 
 #include <condition_variable>
@@ -31,7 +31,8 @@ struct WriteRequest {
     std::vector<OwnedAppend> records;
     std::vector<StateUpdate> states;
     std::vector<std::pair<std::string, WalOffset>> cursors;
-    std::function<void(const Result<Appended>&)> done;  // after the commit's fsync returned, or on failure
+    std::function<void(const Result<Appended>&)>
+        done;  // after the commit's fsync returned, or on failure
 };
 
 struct WriterStats {

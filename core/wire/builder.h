@@ -15,12 +15,14 @@ namespace amoskys::wire {
 struct WriterState {
     Epoch epoch;
     SeqNo last_sequence;
-    Bytes last_signature;  // empty at the start of a lane, or the head given by WELCOME for a new epoch
+    Bytes last_signature;  // empty at the start of a lane, or the head given by WELCOME for a new
+                           // epoch
 };
 
 struct BuildRequest {
     PayloadKind kind = PayloadKind::batch;
-    ByteView payload;        // serialized DeviceTelemetry, TelemetryBatch, FlowEvent, ProcessEvent, GapMarker
+    ByteView
+        payload;  // serialized DeviceTelemetry, TelemetryBatch, FlowEvent, ProcessEvent, GapMarker
     std::uint64_t ts_ns = 0;
     std::string idempotency_key;  // optional
     Priority priority = Priority::normal;
@@ -28,13 +30,13 @@ struct BuildRequest {
 
 class EnvelopeBuilder {
   public:
-    EnvelopeBuilder(std::string agent_id, std::string lane, std::shared_ptr<const crypto::SigningKey> key,
-                    WriterState state);
-    // The bytes as they are stored and sent. Advances the state. bad_data "envelope_too_large" (state
-    // unchanged) where the result would pass max_envelope_bytes.
+    EnvelopeBuilder(std::string agent_id, std::string lane,
+                    std::shared_ptr<const crypto::SigningKey> key, WriterState state);
+    // The bytes as they are stored and sent. Advances the state. bad_data "envelope_too_large"
+    // (state unchanged) where the result would pass max_envelope_bytes.
     Result<std::string> build(const BuildRequest& request);
-    // Gap marker for [first, last] whose last dropped envelope had `last_sig`; prev_sig = signature of
-    // first-1. Does not advance the state (custody rule 6).
+    // Gap marker for [first, last] whose last dropped envelope had `last_sig`; prev_sig = signature
+    // of first-1. Does not advance the state (custody rule 6).
     struct Gap {
         SeqNo first, last;
         std::uint64_t envelopes = 0, events = 0;

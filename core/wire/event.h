@@ -19,7 +19,17 @@
 
 namespace amoskys::wire {
 
-enum class EventKind : std::uint8_t { metric, log, alarm, status, security, audit, process, flow, gap };
+enum class EventKind : std::uint8_t {
+    metric,
+    log,
+    alarm,
+    status,
+    security,
+    audit,
+    process,
+    flow,
+    gap
+};
 std::string_view event_kind_name(EventKind kind);  // "metric", ...
 
 struct Event {
@@ -57,16 +67,16 @@ class EventDecoder {
     DecodeCounts counts_;
 };
 
-// The event noun (amoskys.event/1) as CLI.md has it: device, time, source, kind, severity, and for a
-// metric: metric, type, value, unit, index, labels.
+// The event noun (amoskys.event/1) as CLI.md has it: device, time, source, kind, severity, and for
+// a metric: metric, type, value, unit, index, labels.
 Json event_json(const Event& event);
 extern const Noun event_noun;
 
 // Filter shared by inspect, etl, subscribers. "snmp_sysDescr" is an alias of "sysDescr".
 struct EventFilter {
     UnixNanos since_ns = 0, until_ns = UINT64_MAX;  // [since, until)
-    std::vector<std::string> devices;  // globs; empty = any
-    std::vector<std::string> metrics;  // globs; empty = any
+    std::vector<std::string> devices;               // globs; empty = any
+    std::vector<std::string> metrics;               // globs; empty = any
     std::vector<std::string> kinds, sources, severities;
     bool matches(const Event& event) const;
 };

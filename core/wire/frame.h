@@ -1,9 +1,10 @@
 // Frames on the wire:   +--------------------+----------------------------------+
 //                       | u32 length, big end. | protobuf amoskys.bus.Frame (length) |
 //                       +--------------------+----------------------------------+
-// The reader is fed bytes as they come and yields views of whole frames; the length is checked against
-// the limit before anything is allocated. A PUBLISH is not parsed by protobuf: split_publish finds the
-// envelope as a view, encode_publish_prefix makes the bytes that go before stored envelope bytes.
+// The reader is fed bytes as they come and yields views of whole frames; the length is checked
+// against the limit before anything is allocated. A PUBLISH is not parsed by protobuf:
+// split_publish finds the envelope as a view, encode_publish_prefix makes the bytes that go before
+// stored envelope bytes.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,7 @@ class FrameReader {
     // "frame_too_large"/"frame_empty": the connection must be closed.
     Result<std::optional<ByteView>> next();
     std::size_t buffered_bytes() const;
-    bool mid_frame() const;  // a frame has begun and is not whole
+    bool mid_frame() const;   // a frame has begun and is not whole
     void release_if_empty();  // gives the buffer back while idle
 
   private:
@@ -51,6 +52,7 @@ struct PublishView {
 // Empty optional: the frame is not a PUBLISH / PUBLISH_LEGACY (use decode_frame).
 Result<std::optional<PublishView>> split_publish(ByteView body);
 // Length prefix + frame up to the envelope's first byte; the envelope bytes follow as they are.
-std::string encode_publish_prefix(std::uint64_t request_id, std::size_t envelope_bytes, bool legacy = false);
+std::string encode_publish_prefix(std::uint64_t request_id, std::size_t envelope_bytes,
+                                  bool legacy = false);
 
 }  // namespace amoskys::wire

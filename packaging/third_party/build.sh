@@ -247,11 +247,17 @@ build_net_snmp() {
         include/net-snmp/net-snmp-config.h
     make -C snmplib -j"$jobs" libnetsnmp.la
     make installheaders
+    # Included by the public headers whatever the transports, installed only with that transport.
+    cp include/net-snmp/library/snmpCallbackDomain.h "$prefix/include/net-snmp/library/"
     cp snmplib/.libs/libnetsnmp.a "$prefix/lib/"
 }
 
-check_archives() {
+check_prefix() {
     local twice
+    printf '#include <%s>\n' net-snmp/net-snmp-config.h net-snmp/net-snmp-includes.h pcap.h \
+        openssl/ssl.h boost/version.hpp >headers.cpp
+    # shellcheck disable=SC2086
+    $cxx -I"$prefix/include" -fsyntax-only headers.cpp
     # Not grep -q: it would end nm by SIGPIPE, which pipefail counts as a failure.
     nm --undefined-only "$prefix/lib/libnetsnmp.a" 2>/dev/null | grep ' EVP_aes_256_cfb' ||
         { echo "libnetsnmp.a does not use BoringSSL's AES"; return 1; }
@@ -277,7 +283,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 step BoringSSL build_boringssl
 step libpcap build_libpcap
 step net-snmp build_net_snmp
-step symbol-check check_archives
+step "check of the prefix" check_prefix
 
 find "$prefix/lib" -name '*.la' -delete
 touch "$prefix/.complete"

@@ -1,5 +1,5 @@
-// Runs a fuzz target over kept inputs (files or folders named on the command line), for builds without
-// libFuzzer. Exit 0 = every input was taken without a crash; prints how many there were.
+// Runs a fuzz target over kept inputs (files or folders named on the command line), for builds
+// without libFuzzer. Exit 0 = every input was taken without a crash; prints how many there were.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -13,7 +13,8 @@ namespace {
 
 std::size_t replay(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary);
-    const std::string content((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    const std::string content((std::istreambuf_iterator<char>(in)),
+                              std::istreambuf_iterator<char>());
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(content.data()), content.size());
     return 1;
 }
