@@ -13,7 +13,8 @@ namespace asio = boost::asio;
 namespace {
 
 io::Task<Result<>> sleeper(int* woken, std::chrono::nanoseconds duration) {
-    if (!co_await io::sleep_for(duration))
+    const bool slept = co_await io::sleep_for(duration);
+    if (!slept)
         ++*woken;
     co_return Result<>();
 }
@@ -119,8 +120,12 @@ TEST_CASE("cancelling the task that joins cancels the group it waits for") {
 
 namespace {
 io::Task<Result<>> count_events(io::Event* event, int* count) {
-    while (*count < 2 && co_await event->wait())
+    while (*count < 2) {
+        const bool woken = co_await event->wait();
+        if (!woken)
+            break;
         ++*count;
+    }
     co_return Result<>();
 }
 }  // namespace
