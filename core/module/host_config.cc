@@ -25,6 +25,8 @@ constexpr std::array log_table{
 };
 
 constexpr std::array agent_table{
+    option<&AgentConfig::collectors>("collectors", "",
+                                     "what `agent run` and `up` start: names, comma-separated"),
     option<&AgentConfig::bus>("bus", "",
                               "buses to publish to, tried in order: HOST:PORT,HOST:PORT"),
     option<&AgentConfig::id>(

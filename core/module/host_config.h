@@ -20,6 +20,7 @@ struct LogConfig {
 };
 
 struct AgentConfig {
+    std::vector<std::string> collectors = {"proc"};  // of `agent run` and `up`
     std::vector<std::string> bus = {"127.0.0.1:50051"};
     std::string id;       // CN of the identity to use; empty = the only one, or this host's
     std::string pki_dir;  // empty = <state_dir>/pki

@@ -1,4 +1,7 @@
-// The publisher's side of custody: wraps a payload into the next signed envelope of a lane.
+// The publisher's side of custody: wraps a payload into the next signed envelope of a lane. Used by
+// spools and by tests. Writes the strict form of envelope.h directly, in ascending order; the
+// payload is appended as it is. Not thread-safe: one writer per lane. No I/O, no clock; the caller
+// stores the bytes and the state together, before it builds the next one.
 #pragma once
 
 #include <memory>
@@ -15,39 +18,44 @@ namespace amoskys::wire {
 struct WriterState {
     Epoch epoch;
     SeqNo last_sequence;
-    Bytes last_signature;  // empty at the start of a lane, or the head given by WELCOME for a new
-                           // epoch
+    // Empty at the start of a lane, or the head given by WELCOME for a new epoch.
+    Bytes last_signature;
+    bool operator==(const WriterState&) const = default;
 };
 
 struct BuildRequest {
-    PayloadKind kind = PayloadKind::batch;
-    ByteView
-        payload;  // serialized DeviceTelemetry, TelemetryBatch, FlowEvent, ProcessEvent, GapMarker
-    std::uint64_t ts_ns = 0;
-    std::string idempotency_key;  // optional
+    PayloadKind kind = PayloadKind::batch;  // not gap: that is build_gap()
+    ByteView payload;  // serialized DeviceTelemetry, TelemetryBatch, FlowEvent or ProcessEvent
+    UnixNanos ts_ns = 0;
+    std::string idempotency_key = {};  // optional
     Priority priority = Priority::normal;
 };
 
 class EnvelopeBuilder {
   public:
+    // check()s names that no bus would take: they come from our own configuration.
     EnvelopeBuilder(std::string agent_id, std::string lane,
                     std::shared_ptr<const crypto::SigningKey> key, WriterState state);
-    // The bytes as they are stored and sent. Advances the state. bad_data "envelope_too_large"
-    // (state unchanged) where the result would pass max_envelope_bytes.
+    // The bytes as they are stored and sent. Advances the state. bad_data "envelope_too_large",
+    // "payload_missing" (empty payload) or "envelope_not_canonical" (idempotency key too long),
+    // with the state unchanged.
     Result<std::string> build(const BuildRequest& request);
-    // Gap marker for [first, last] whose last dropped envelope had `last_sig`; prev_sig = signature
-    // of first-1. Does not advance the state (custody rule 6).
+    // Gap marker for [first, last] whose last dropped envelope had `last_signature`; prev_signature
+    // = signature of first-1. Does not advance the state (custody rule 6).
     struct Gap {
         SeqNo first, last;
         std::uint64_t envelopes = 0, events = 0;
         std::string reason;
         Bytes prev_signature, last_signature;
-        std::uint64_t from_ns = 0, to_ns = 0;
+        UnixNanos from_ns = 0, to_ns = 0;
     };
-    Result<std::string> build_gap(const Gap& gap, std::uint64_t ts_ns) const;
+    Result<std::string> build_gap(const Gap& gap, UnixNanos ts_ns) const;
     const WriterState& state() const { return state_; }
 
   private:
+    struct Parts;
+    Result<std::string> assemble(const Parts& parts, Signature& signature) const;
+
     std::string agent_id_, lane_;
     std::shared_ptr<const crypto::SigningKey> key_;
     WriterState state_;

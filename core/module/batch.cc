@@ -1,0 +1,280 @@
+#include "core/module/batch.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <array>
+
+namespace amoskys::module {
+
+namespace {
+
+using google::protobuf::io::CodedOutputStream;
+using google::protobuf::io::StringOutputStream;
+
+constexpr std::array metric_table{
+    metrics::MetricInfo{.name = "amoskys_agent_collected_bytes_total",
+                        .unit = "bytes",
+                        .help = "Bytes of the records that collectors gave to the pipeline",
+                        .label = "lane"},
+    metrics::MetricInfo{.name = "amoskys_agent_stored_bytes_total",
+                        .unit = "bytes",
+                        .help = "Bytes of those records that were signed into the spool",
+                        .label = "lane"},
+    metrics::MetricInfo{.name = "amoskys_agent_events_total",
+                        .unit = "events",
+                        .help = "Events signed into the spool",
+                        .label = "lane"},
+    metrics::MetricInfo{.name = "amoskys_agent_envelopes_total",
+                        .unit = "envelopes",
+                        .help = "Envelopes signed into the spool",
+                        .label = "lane"},
+};
+
+// Tag and length of a length-delimited field, then its bytes.
+void put_field(std::string& out, std::uint32_t field, std::string_view bytes) {
+    StringOutputStream stream(&out);
+    CodedOutputStream coded(&stream);
+    coded.WriteTag(field << 3 | 2U);
+    coded.WriteVarint32(static_cast<std::uint32_t>(bytes.size()));
+    coded.WriteRaw(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+void put_varint(std::string& out, std::uint32_t field, std::uint64_t value) {
+    StringOutputStream stream(&out);
+    CodedOutputStream coded(&stream);
+    coded.WriteTag(field << 3);
+    coded.WriteVarint64(value);
+}
+
+constexpr std::uint32_t field_of(int number) {
+    return static_cast<std::uint32_t>(number);
+}
+
+std::pair<UnixNanos, UnixNanos> times_of(const messaging::DeviceTelemetry& record) {
+    UnixNanos first = record.timestamp_ns();
+    UnixNanos last = first;
+    for (const messaging::TelemetryEvent& event : record.events()) {
+        if (event.event_timestamp_ns() == 0)
+            continue;
+        first =
+            first == 0 ? event.event_timestamp_ns() : std::min(first, event.event_timestamp_ns());
+        last = std::max(last, event.event_timestamp_ns());
+    }
+    return {first, last};
+}
+
+// The record in parts of at most max_bytes: same header, consecutive events. A single event that is
+// larger is refused.
+Result<std::vector<messaging::DeviceTelemetry>> split_record(messaging::DeviceTelemetry record,
+                                                             std::uint64_t max_bytes) {
+    std::vector<messaging::DeviceTelemetry> parts;
+    if (record.ByteSizeLong() <= max_bytes) {
+        parts.push_back(std::move(record));
+        return parts;
+    }
+    google::protobuf::RepeatedPtrField<messaging::TelemetryEvent> events;
+    events.Swap(record.mutable_events());
+    const std::uint64_t header = record.ByteSizeLong() + 16;
+    std::uint64_t size = max_bytes + 1;
+    for (messaging::TelemetryEvent& event : events) {
+        const std::uint64_t bytes = event.ByteSizeLong() + 8;
+        if (header + bytes > max_bytes)
+            return make_error(ErrorKind::bad_data, "event_too_large",
+                              "one event of device " + record.device_id() + " has " +
+                                  std::to_string(bytes) + " bytes; an envelope takes " +
+                                  std::to_string(max_bytes));
+        if (size + bytes > max_bytes) {
+            parts.push_back(record);
+            size = header;
+        }
+        *parts.back().add_events() = std::move(event);
+        size += bytes;
+    }
+    return parts;
+}
+
+}  // namespace
+
+std::span<const metrics::MetricInfo> pipeline_metrics() {
+    return metric_table;
+}
+
+BatchEmitter::BatchEmitter(Spool& spool, BatchLimits limits, const Clock& clock,
+                           metrics::Registry& metrics, std::string lane)
+    : spool_(spool),
+      limits_(limits),
+      clock_(clock),
+      lane_(std::move(lane)),
+      collected_bytes_(metrics.counter(metric_table[0], lane_)),
+      stored_bytes_(metrics.counter(metric_table[1], lane_)),
+      events_total_(metrics.counter(metric_table[2], lane_)),
+      envelopes_total_(metrics.counter(metric_table[3], lane_)) {}
+
+io::Task<Result<>> BatchEmitter::add(Content content, std::string device, std::string entry,
+                                     std::uint64_t events, std::pair<UnixNanos, UnixNanos> times) {
+    const bool other = content_ != Content::none && (content != content_ || device != device_);
+    const bool full = payload_.size() + entry.size() > limits_.max_bytes;
+    if (!payload_.empty() && (other || full)) {
+        const Result<> sealed = co_await seal();
+        AMOSKYS_CO_TRY_VOID(sealed);
+    }
+    if (payload_.empty()) {
+        content_ = content;
+        device_ = std::move(device);
+        begun_ = clock_.steady();
+        first_ns_ = times.first;
+        last_ns_ = times.second;
+    }
+    payload_ += entry;
+    events_ += events;
+    first_ns_ = std::min(first_ns_, times.first);
+    last_ns_ = std::max(last_ns_, times.second);
+    co_return Result<>();
+}
+
+io::Task<Result<>> BatchEmitter::seal() {
+    if (payload_.empty())
+        co_return Result<>();
+    Spool::Payload payload;
+    payload.bytes = std::move(payload_);
+    payload.events = events_;
+    payload.first_event_ns = first_ns_;
+    payload.last_event_ns = last_ns_;
+    const std::uint64_t content_bytes = payload.bytes.size();
+    put_varint(payload.bytes, field_of(messaging::TelemetryBatch::kTotalEventsFieldNumber),
+               events_);
+    if (!device_.empty())
+        put_field(payload.bytes, field_of(messaging::TelemetryBatch::kDeviceIdFieldNumber),
+                  device_);
+    payload_.clear();
+    events_ = 0;
+    content_ = Content::none;
+    device_.clear();
+    const Result<> room = co_await spool_.wait_room();
+    AMOSKYS_CO_TRY_VOID(room);
+    const Result<SeqNo> appended = spool_.append(payload);
+    if (!appended)
+        co_return appended.error();
+    stored_bytes_.add(content_bytes);
+    events_total_.add(payload.events);
+    envelopes_total_.add();
+    co_return Result<>();
+}
+
+io::Task<Result<>> BatchEmitter::emit(messaging::DeviceTelemetry record) {
+    AMOSKYS_CO_TRY(parts, split_record(std::move(record), limits_.max_bytes));
+    for (const messaging::DeviceTelemetry& part : parts) {
+        std::string entry;
+        put_field(entry, field_of(messaging::TelemetryBatch::kTelemetryRecordsFieldNumber),
+                  part.SerializeAsString());
+        collected_bytes_.add(entry.size());
+        const auto events = static_cast<std::uint64_t>(part.events_size());
+        const std::pair<UnixNanos, UnixNanos> times = times_of(part);
+        const Result<> added =
+            co_await add(Content::records, std::string(), std::move(entry), events, times);
+        AMOSKYS_CO_TRY_VOID(added);
+    }
+    co_return Result<>();
+}
+
+io::Task<Result<>> BatchEmitter::emit(std::string device_id,
+                                      std::vector<messaging::ProcessEvent> processes) {
+    const UnixNanos now = clock_.now_ns();
+    for (const messaging::ProcessEvent& process : processes) {
+        std::string entry;
+        put_field(entry, field_of(messaging::TelemetryBatch::kProcessesFieldNumber),
+                  process.SerializeAsString());
+        collected_bytes_.add(entry.size());
+        const UnixNanos time = process.event_time_ns() == 0 ? now : process.event_time_ns();
+        const std::pair<UnixNanos, UnixNanos> times{time, time};
+        const Result<> added =
+            co_await add(Content::processes, device_id, std::move(entry), 1, times);
+        AMOSKYS_CO_TRY_VOID(added);
+    }
+    co_return Result<>();
+}
+
+io::Task<Result<>> BatchEmitter::emit(std::string device_id,
+                                      std::vector<messaging::FlowEvent> flows) {
+    for (const messaging::FlowEvent& flow : flows) {
+        std::string entry;
+        put_field(entry, field_of(messaging::TelemetryBatch::kFlowsFieldNumber),
+                  flow.SerializeAsString());
+        collected_bytes_.add(entry.size());
+        const std::pair<UnixNanos, UnixNanos> times{flow.start_time(), flow.end_time()};
+        const Result<> added = co_await add(Content::flows, device_id, std::move(entry), 1, times);
+        AMOSKYS_CO_TRY_VOID(added);
+    }
+    co_return Result<>();
+}
+
+io::Task<Result<>> BatchEmitter::flush() {
+    const Result<> sealed = co_await seal();
+    AMOSKYS_CO_TRY_VOID(sealed);
+    const Result<> durable = co_await spool_.wait_durable();
+    co_return durable;
+}
+
+io::Task<Result<>> BatchEmitter::flush_if_old() {
+    if (payload_.empty() || clock_.steady() - begun_ < limits_.max_age)
+        co_return Result<>();
+    const Result<> sealed = co_await seal();
+    co_return sealed;
+}
+
+StdoutEmitter::StdoutEmitter(std::unique_ptr<RowOutput> rows) : rows_(std::move(rows)) {}
+
+Result<std::unique_ptr<StdoutEmitter>> StdoutEmitter::open(ByteSink& out,
+                                                           const OutputOptions& options) {
+    AMOSKYS_TRY(rows, RowOutput::open(out, options, wire::event_noun));
+    return std::unique_ptr<StdoutEmitter>(new StdoutEmitter(std::move(rows)));
+}
+
+Result<> StdoutEmitter::print(const messaging::UniversalEnvelope& envelope) {
+    const std::string bytes = envelope.SerializeAsString();
+    bool reader_there = true;
+    decoder_.decode(RecordKind::universal, as_bytes(bytes), 0, [&](const wire::Event& event) {
+        reader_there = rows_->row(wire::event_json(event));
+        return reader_there;
+    });
+    if (!reader_there)
+        return make_error(ErrorKind::interrupted, "reader_gone", "the reader of stdout has gone");
+    return {};
+}
+
+io::Task<Result<>> StdoutEmitter::emit(messaging::DeviceTelemetry record) {
+    messaging::UniversalEnvelope envelope;
+    *envelope.mutable_device_telemetry() = std::move(record);
+    co_return print(envelope);
+}
+
+io::Task<Result<>> StdoutEmitter::emit(std::string device_id,
+                                       std::vector<messaging::ProcessEvent> processes) {
+    messaging::UniversalEnvelope envelope;
+    messaging::TelemetryBatch& batch = *envelope.mutable_telemetry_batch();
+    batch.set_device_id(device_id);
+    for (messaging::ProcessEvent& process : processes)
+        *batch.add_processes() = std::move(process);
+    co_return print(envelope);
+}
+
+io::Task<Result<>> StdoutEmitter::emit(std::string device_id,
+                                       std::vector<messaging::FlowEvent> flows) {
+    messaging::UniversalEnvelope envelope;
+    messaging::TelemetryBatch& batch = *envelope.mutable_telemetry_batch();
+    batch.set_device_id(device_id);
+    for (messaging::FlowEvent& flow : flows)
+        *batch.add_flows() = std::move(flow);
+    co_return print(envelope);
+}
+
+io::Task<Result<>> StdoutEmitter::flush() {
+    co_return Result<>();
+}
+
+Result<> StdoutEmitter::finish() {
+    return rows_->finish();
+}
+
+}  // namespace amoskys::module

@@ -1,0 +1,76 @@
+// From records to envelopes: collects a collector's records into TelemetryBatch payloads of bounded
+// size and age and hands them to the spool; or, for --stdout, prints their events. Both are
+// Emitters.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/metrics/metrics.h"
+#include "core/module/module.h"
+#include "core/module/spool.h"
+
+namespace amoskys::module {
+
+std::span<const metrics::MetricInfo> pipeline_metrics();
+
+struct BatchLimits {
+    std::uint64_t max_bytes = 114'688;
+    Duration max_age = std::chrono::seconds(1);
+};
+
+class BatchEmitter final : public Emitter {
+  public:
+    BatchEmitter(Spool& spool, BatchLimits limits, const Clock& clock, metrics::Registry& metrics,
+                 std::string lane);
+    io::Task<Result<>> emit(messaging::DeviceTelemetry record) override;
+    io::Task<Result<>> emit(std::string device_id,
+                            std::vector<messaging::ProcessEvent> processes) override;
+    io::Task<Result<>> emit(std::string device_id,
+                            std::vector<messaging::FlowEvent> flows) override;
+    io::Task<Result<>> flush() override;
+    // Signs a batch that is older than max_age; the host calls it now and then.
+    io::Task<Result<>> flush_if_old();
+
+  private:
+    enum class Content { none, records, processes, flows };
+    io::Task<Result<>> add(Content content, std::string device, std::string entry,
+                           std::uint64_t events, std::pair<UnixNanos, UnixNanos> times);
+    io::Task<Result<>> seal();
+
+    Spool& spool_;
+    BatchLimits limits_;
+    const Clock& clock_;
+    std::string lane_;
+    Content content_ = Content::none;
+    std::string device_;
+    std::string payload_;
+    std::uint64_t events_ = 0;
+    UnixNanos first_ns_ = 0, last_ns_ = 0;
+    std::chrono::steady_clock::time_point begun_{};
+    metrics::Counter& collected_bytes_;
+    metrics::Counter& stored_bytes_;
+    metrics::Counter& events_total_;
+    metrics::Counter& envelopes_total_;
+};
+
+class StdoutEmitter final : public Emitter {
+  public:
+    static Result<std::unique_ptr<StdoutEmitter>> open(ByteSink& out, const OutputOptions& options);
+    io::Task<Result<>> emit(messaging::DeviceTelemetry record) override;
+    io::Task<Result<>> emit(std::string device_id,
+                            std::vector<messaging::ProcessEvent> processes) override;
+    io::Task<Result<>> emit(std::string device_id,
+                            std::vector<messaging::FlowEvent> flows) override;
+    io::Task<Result<>> flush() override;
+    Result<> finish();
+
+  private:
+    explicit StdoutEmitter(std::unique_ptr<RowOutput> rows);
+    Result<> print(const messaging::UniversalEnvelope& envelope);
+
+    std::unique_ptr<RowOutput> rows_;
+    wire::EventDecoder decoder_;
+};
+
+}  // namespace amoskys::module

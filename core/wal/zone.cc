@@ -1,0 +1,70 @@
+#include "core/wal/zone.h"
+
+#include <algorithm>
+
+#include "core/wal/little_endian.h"
+
+namespace amoskys::wal {
+
+namespace {
+
+constexpr std::uint8_t any_device = 1;
+
+// Four bit numbers of 10 bits each out of the hash.
+std::array<std::size_t, 4> bits_of(std::uint64_t hash) {
+    return {hash & 1023U, (hash >> 16) & 1023U, (hash >> 32) & 1023U, (hash >> 48) & 1023U};
+}
+
+}  // namespace
+
+void Zone::add(RecordKind kind, UnixNanos first_event_ns, UnixNanos last_event_ns,
+               std::span<const std::uint64_t> device_hashes) {
+    const bool untimed = first_event_ns == 0 && last_event_ns == 0;
+    first_event_ns_ = std::min(first_event_ns_, first_event_ns);
+    last_event_ns_ = std::max(last_event_ns_, untimed ? UINT64_MAX : last_event_ns);
+    kinds_ = static_cast<std::uint8_t>(kinds_ | (1U << static_cast<unsigned>(kind)));
+    if (device_hashes.empty())
+        flags_ |= any_device;
+    for (const std::uint64_t hash : device_hashes)
+        for (const std::size_t bit : bits_of(hash))
+            devices_[bit / 8] = static_cast<std::uint8_t>(devices_[bit / 8] | (1U << (bit % 8)));
+    ++records_;
+}
+
+bool Zone::may_hold(UnixNanos since_ns, UnixNanos until_ns,
+                    std::optional<std::uint64_t> device) const {
+    if (last_event_ns_ < since_ns || first_event_ns_ >= until_ns)
+        return false;
+    if (!device || (flags_ & any_device) != 0)
+        return true;
+    const auto bits = bits_of(*device);
+    return std::all_of(bits.begin(), bits.end(), [this](std::size_t bit) {
+        return (devices_[bit / 8] & (1U << (bit % 8))) != 0;
+    });
+}
+
+std::array<std::uint8_t, Zone::encoded_bytes> Zone::encode() const {
+    std::array<std::uint8_t, encoded_bytes> out{};
+    store_le(&out[0], first_event_ns_);
+    store_le(&out[8], last_event_ns_);
+    out[16] = kinds_;
+    out[17] = flags_;
+    store_le(&out[18], records_);
+    std::copy(devices_.begin(), devices_.end(), &out[24]);
+    return out;
+}
+
+std::optional<Zone> Zone::decode(ByteView bytes) {
+    if (bytes.size() != encoded_bytes)
+        return std::nullopt;
+    Zone out;
+    out.first_event_ns_ = load_le<std::uint64_t>(&bytes[0]);
+    out.last_event_ns_ = load_le<std::uint64_t>(&bytes[8]);
+    out.kinds_ = bytes[16];
+    out.flags_ = bytes[17];
+    out.records_ = load_le<std::uint16_t>(&bytes[18]);
+    std::copy_n(&bytes[24], out.devices_.size(), out.devices_.begin());
+    return out;
+}
+
+}  // namespace amoskys::wal
