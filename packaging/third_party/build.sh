@@ -27,6 +27,7 @@ flags+=${extra:+ $extra}
 
 who=$(identity "$cc" && identity "$cxx") || die "no working compiler: CC='$cc' CXX='$cxx'"
 target=${who##*$'\n'}
+target=${target/-pc-linux-/-linux-} # clang's spelling
 key=$({ printf '%s\n' "$who" "$flags"
         # Only what is built here: an entry of Debian's own packages changes nothing in the prefix.
         grep -Ev '^#|^[^ ]+ debian ' "$here/versions.txt"
