@@ -7,7 +7,6 @@
 #include <set>
 
 #include "core/base/text.h"
-#include "core/base/version.h"
 
 namespace amoskys::snmp {
 namespace {
@@ -77,7 +76,8 @@ class Builder {
     void add_status();
     void add_metadata();
     void add_table(const Table& table, const std::vector<Rows>& columns);
-    void add_metric(const Metric& metric, const Value& value, std::string index, const Labels& labels);
+    void add_metric(const Metric& metric, const Value& value, std::string index,
+                    const Labels& labels);
     bool set_value(const Metric& metric, const Value& value, messaging::MetricData& data);
     void set_text(std::string_view raw, messaging::MetricData& data);
     bool set_integer(const Metric& metric, std::int64_t value, messaging::MetricData& data);
@@ -97,10 +97,22 @@ messaging::DeviceTelemetry empty_record(const DeviceContext& device) {
     record.set_device_type("NETWORK");
     record.set_protocol("SNMP");
     record.set_collection_agent("amoskys-snmp");
-    record.set_agent_version(std::string(version_text));
+    record.set_agent_version(AMOSKYS_VERSION);
     record.set_timestamp_ns(device.time_ns);
     record.set_collection_interval_ms(device.interval_ms);
     return record;
+}
+
+messaging::StatusData& begin_status(const DeviceContext& device, std::string_view now,
+                                    messaging::TelemetryEvent& event) {
+    event.set_event_type("STATUS");
+    auto& status = *event.mutable_status_data();
+    status.set_component_name("snmp");
+    status.set_status(std::string(now));
+    status.set_previous_status(device.previous_status);
+    status.set_status_change_time_ns(
+        device.previous_status == now && device.since_ns != 0 ? device.since_ns : device.time_ns);
+    return status;
 }
 
 const Value* Builder::scalar(std::string_view name) const {
@@ -123,7 +135,8 @@ void Builder::new_record() {
 void Builder::add(messaging::TelemetryEvent event) {
     const std::size_t size = event.ByteSizeLong() + 6;  // tag and length
     if (record_bytes_ + size > max_record_bytes && out_.records.back().events_size() > 0) {
-        out_.records.back().set_batch_size(static_cast<std::uint32_t>(out_.records.back().events_size()));
+        out_.records.back().set_batch_size(
+            static_cast<std::uint32_t>(out_.records.back().events_size()));
         new_record();
     }
     record_bytes_ += size;
@@ -143,10 +156,7 @@ void Builder::add_metadata() {
 
 void Builder::add_status() {
     messaging::TelemetryEvent event;
-    event.set_event_type("STATUS");
-    auto& status = *event.mutable_status_data();
-    status.set_component_name("snmp");
-    status.set_status(result_.cut_short ? "partial" : "online");
+    auto& status = begin_status(device_, status_of(result_), event);
     status.set_health_status(result_.cut_short ? "DEGRADED" : "HEALTHY");
     status.set_response_time_ms(device_.response_time_ms);
     if (const Value* uptime = scalar("hrSystemUptime"))
@@ -206,14 +216,16 @@ bool Builder::set_value(const Metric& metric, const Value& value, messaging::Met
     std::optional<double> number;
     if (const auto* real = std::get_if<double>(&value.data); real && std::isfinite(*real))
         number = *real;
-    else if (const auto* text = std::get_if<std::string>(&value.data); text && metric.read == Read::number)
+    else if (const auto* text = std::get_if<std::string>(&value.data);
+             text && metric.read == Read::number)
         number = parse_number(*text);
     if (number)
         data.set_numeric_value(*number);
     return number.has_value();
 }
 
-void Builder::add_metric(const Metric& metric, const Value& value, std::string index, const Labels& labels) {
+void Builder::add_metric(const Metric& metric, const Value& value, std::string index,
+                         const Labels& labels) {
     if (!metric.stored || !has_value(value))
         return;
     messaging::TelemetryEvent event;
@@ -282,12 +294,17 @@ Decoded Builder::build() {
         add_metric(profile_.scalars[i], result_.scalars[i], "", {});
     for (std::size_t i = 0; i < profile_.tables.size(); ++i)
         add_table(profile_.tables[i], result_.tables[i]);
-    out_.records.back().set_batch_size(static_cast<std::uint32_t>(out_.records.back().events_size()));
+    out_.records.back().set_batch_size(
+        static_cast<std::uint32_t>(out_.records.back().events_size()));
     find_missing();
     return std::move(out_);
 }
 
 }  // namespace
+
+std::string_view status_of(const PollResult& result) {
+    return result.cut_short ? "partial" : "online";
+}
 
 Decoded decode(const Profile& profile, const PollResult& result, const DeviceContext& device) {
     return Builder(profile, result, device).build();
@@ -298,13 +315,9 @@ messaging::DeviceTelemetry offline_record(const DeviceContext& device, std::stri
     record.mutable_metadata()->set_ip_address(device.address);
     record.mutable_metadata()->add_protocols("SNMP");
     messaging::TelemetryEvent& event = *record.add_events();
-    event.set_event_type("STATUS");
     event.set_severity("ERROR");
     (*event.mutable_attributes())["reason"] = utf8(reason);
-    auto& status = *event.mutable_status_data();
-    status.set_component_name("snmp");
-    status.set_status("offline");
-    status.set_health_status("UNHEALTHY");
+    begin_status(device, "offline", event).set_health_status("UNHEALTHY");
     record.set_batch_size(1);
     return record;
 }

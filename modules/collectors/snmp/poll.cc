@@ -28,8 +28,8 @@ std::string_view fault_name(Fault fault) {
     return "malformed";
 }
 
-DevicePoll::DevicePoll(std::shared_ptr<const Profile> profile, Version version, const PollLimits& limits,
-                       PollMemory memory)
+DevicePoll::DevicePoll(std::shared_ptr<const Profile> profile, Version version,
+                       const PollLimits& limits, PollMemory memory)
     : profile_(std::move(profile)),
       version_(version),
       limits_(limits),
@@ -43,7 +43,8 @@ DevicePoll::DevicePoll(std::shared_ptr<const Profile> profile, Version version, 
         memory_.repetitions = limits_.max_repetitions;
     for (std::size_t first = 0; first < profile_->scalars.size(); first += limits_.max_scalars) {
         auto& group = scalar_groups_.emplace_back();
-        for (std::size_t i = first; i < std::min(first + limits_.max_scalars, profile_->scalars.size()); ++i)
+        for (std::size_t i = first;
+             i < std::min(first + limits_.max_scalars, profile_->scalars.size()); ++i)
             group.push_back(i);
     }
     std::ranges::reverse(scalar_groups_);
@@ -53,7 +54,8 @@ std::optional<Request> DevicePoll::next_request() {
     if (over_)
         return std::nullopt;
     auto request = scalar_groups_.empty() ? table_request() : scalar_request();
-    if (request && (result_.requests >= limits_.max_requests || result_.bytes > limits_.max_bytes)) {
+    if (request &&
+        (result_.requests >= limits_.max_requests || result_.bytes > limits_.max_bytes)) {
         result_.cut_short = over_ = true;
         return std::nullopt;
     }
@@ -77,7 +79,8 @@ void DevicePoll::on_response(Response response) {
 }
 
 void DevicePoll::on_timeout() {
-    // A device that never answered is dead for this cycle: asking for less would only cost more time.
+    // A device that never answered is dead for this cycle: asking for less would only cost more
+    // time.
     if (!result_.answered || ++timeouts_in_a_row_ >= limits_.max_timeouts) {
         result_.cut_short = over_ = true;
         return;
@@ -88,7 +91,9 @@ void DevicePoll::on_timeout() {
         table_trouble(Fault::timeout, ErrorStatus::none, 0);
 }
 
-void DevicePoll::on_send_failure() { result_.cut_short = over_ = true; }
+void DevicePoll::on_send_failure() {
+    result_.cut_short = over_ = true;
+}
 
 void DevicePoll::note(Fault fault, const Metric& metric) {
     result_.faults.push_back({fault, metric.name});
@@ -132,7 +137,8 @@ void DevicePoll::scalar_trouble(Fault fault, std::size_t error_index) {
 }
 
 void DevicePoll::store_scalars(const std::vector<Varbind>& varbinds) {
-    // By name, not by place: a device that answers in another order, or something else, misleads nobody.
+    // By name, not by place: a device that answers in another order, or something else, misleads
+    // nobody.
     for (const std::size_t i : scalar_groups_.back()) {
         const Metric& metric = profile_->scalars[i];
         const auto found = std::ranges::find(varbinds, metric.oid, &Varbind::oid);
@@ -207,7 +213,8 @@ std::optional<Request> DevicePoll::table_request() {
     const std::size_t fit = std::max<std::size_t>(limits_.max_varbinds / asked_.size(), 1);
     const std::size_t rows = std::min({fit, rows_wanted(), std::size_t{memory_.repetitions}});
     request.operation = Operation::get_bulk;
-    request.repetitions = asked_repetitions_ = static_cast<std::uint32_t>(std::max<std::size_t>(rows, 1));
+    request.repetitions = asked_repetitions_ =
+        static_cast<std::uint32_t>(std::max<std::size_t>(rows, 1));
     return request;
 }
 
@@ -221,8 +228,8 @@ void DevicePoll::end_column(Cursor& cursor, std::optional<Fault> fault) {
 bool DevicePoll::take_cell(Cursor& cursor, Varbind& varbind) {
     const Oid& root = profile_->tables[table_].columns[cursor.column].oid;
     Rows& rows = result_.tables[table_][cursor.column];
-    const bool inside = varbind.value.type < Type::no_such_object && starts_with(varbind.oid, root) &&
-                        varbind.oid.size() > root.size();
+    const bool inside = varbind.value.type < Type::no_such_object &&
+                        starts_with(varbind.oid, root) && varbind.oid.size() > root.size();
     if (!inside) {
         // Before the column, or at it: a device that goes back.
         const bool back = varbind.value.type < Type::no_such_object && varbind.oid <= cursor.last;
@@ -238,8 +245,9 @@ bool DevicePoll::take_cell(Cursor& cursor, Varbind& varbind) {
         return false;
     }
     result_.bytes += cell_bytes(varbind);
-    rows.emplace_back(Oid(varbind.oid.begin() + static_cast<std::ptrdiff_t>(root.size()), varbind.oid.end()),
-                      std::move(varbind.value));
+    rows.emplace_back(
+        Oid(varbind.oid.begin() + static_cast<std::ptrdiff_t>(root.size()), varbind.oid.end()),
+        std::move(varbind.value));
     cursor.last = std::move(varbind.oid);
     return true;
 }
@@ -247,8 +255,8 @@ bool DevicePoll::take_cell(Cursor& cursor, Varbind& varbind) {
 void DevicePoll::table_response(Response& response) {
     if (response.status != ErrorStatus::none)
         return table_trouble(Fault::error_status, response.status, response.error_index);
-    // The agent may answer fewer rows than asked for, and may cut the last one: no more than that is taken from
-    // the number of varbinds. More than asked for is not looked at.
+    // The agent may answer fewer rows than asked for, and may cut the last one: no more than that
+    // is taken from the number of varbinds. More than asked for is not looked at.
     const std::size_t usable =
         std::min(response.varbinds.size(), asked_.size() * std::size_t{asked_repetitions_});
     if (usable == 0)
@@ -263,13 +271,15 @@ void DevicePoll::table_response(Response& response) {
         ++memory_.repetitions;
 }
 
-// Every path makes the next request smaller or ends a column, so that trouble cannot go on for ever.
+// Every path makes the next request smaller or ends a column, so that trouble cannot go on for
+// ever.
 void DevicePoll::table_trouble(Fault fault, ErrorStatus status, std::size_t error_index) {
     if (asked_.size() == 1 && fault == Fault::error_status)
         error_index = 1;  // whatever it named
     const bool names_one = error_index != 0 && error_index <= asked_.size();
     if (version_ == Version::v1 && status == ErrorStatus::no_such_name && names_one)
-        return end_column(cursors_[asked_[error_index - 1]], std::nullopt);  // RFC 1157: the end of the MIB
+        return end_column(cursors_[asked_[error_index - 1]],
+                          std::nullopt);  // RFC 1157: the end of the MIB
     if (status != ErrorStatus::too_big && fault == Fault::error_status && names_one)
         return end_column(cursors_[asked_[error_index - 1]], fault);
     if (asked_repetitions_ > 1) {

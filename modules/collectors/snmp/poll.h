@@ -1,11 +1,13 @@
-// One poll of one device as a state machine: it says which request comes next and takes the answer. No sockets, no
-// clock, no net-snmp. At most one request is outstanding. Used by the session thread, the tests and the fuzzer.
+// One poll of one device as a state machine: it says which request comes next and takes the answer.
+// No sockets, no clock, no net-snmp. At most one request is outstanding. Used by the session
+// thread, the tests and the fuzzer.
 //
-//   next_request() -> on_response() | on_timeout() -> next_request() ... until it gives nothing; then result().
+//   next_request() -> on_response() | on_timeout() -> next_request() ... until it gives nothing;
+//   then result().
 //
-// Guards against faulty agents: an OID that does not increase ends its column; a column ends at max_rows; a poll ends
-// at max_requests, max_bytes, or three timeouts in a row; every error answer makes the next request smaller. What was
-// read until then is kept.
+// Guards against faulty agents: an OID that does not increase ends its column; a column ends at
+// max_rows; a poll ends at max_requests, max_bytes, or three timeouts in a row; every error answer
+// makes the next request smaller. What was read until then is kept.
 #pragma once
 
 #include <cstdint>
@@ -25,16 +27,16 @@ enum class Version : std::uint8_t { v1, v2c };
 struct PollLimits {
     std::uint32_t max_repetitions = 25;  // rows asked for in one GETBULK
     std::size_t max_rows = 10'000;       // of one column
-    std::size_t max_varbinds = 64;       // asked for in one request: about one unfragmented datagram
-    std::size_t max_scalars = 24;        // in one GET
+    std::size_t max_varbinds = 64;  // asked for in one request: about one unfragmented datagram
+    std::size_t max_scalars = 24;   // in one GET
     std::size_t max_requests = 20'000;
     std::size_t max_bytes = 32 * 1024 * 1024;  // of all values of one poll
-    unsigned max_timeouts = 3;           // in a row
+    unsigned max_timeouts = 3;                 // in a row
 };
 
 // What one poll learned for the next one of the same device.
 struct PollMemory {
-    std::uint32_t repetitions = 0;      // 0 = not yet known; smaller than max_repetitions after trouble
+    std::uint32_t repetitions = 0;  // 0 = not yet known; smaller than max_repetitions after trouble
     std::vector<std::optional<std::size_t>> rows;  // of each table, as last read
 };
 
@@ -47,7 +49,12 @@ struct Request {
 };
 
 // Error status of an answer as in RFC 3416; others count as general_error.
-enum class ErrorStatus : std::uint8_t { none = 0, too_big = 1, no_such_name = 2, general_error = 5 };
+enum class ErrorStatus : std::uint8_t {
+    none = 0,
+    too_big = 1,
+    no_such_name = 2,
+    general_error = 5
+};
 
 struct Response {
     ErrorStatus status = ErrorStatus::none;
@@ -75,7 +82,7 @@ struct PollResult {
     std::vector<Value> scalars;             // one per profile scalar; null = missing
     std::vector<std::vector<Rows>> tables;  // per profile table, per column
     std::vector<FaultNote> faults;
-    bool answered = false;  // the device answered at least once
+    bool answered = false;   // the device answered at least once
     bool cut_short = false;  // it stopped answering, or max_requests or max_bytes was reached
     std::size_t requests = 0, responses = 0, varbinds = 0, bytes = 0;
 };
@@ -128,7 +135,7 @@ class DevicePoll {
     std::vector<std::vector<std::size_t>> scalar_groups_;  // last = current
     // Tables.
     std::size_t table_ = 0, next_column_ = 0;
-    std::vector<Cursor> cursors_;  // of the current group of columns
+    std::vector<Cursor> cursors_;     // of the current group of columns
     std::vector<std::size_t> asked_;  // cursors of the outstanding request, in its order
     std::uint32_t asked_repetitions_ = 0;
     std::size_t max_columns_;  // of a group; shrinks after trouble

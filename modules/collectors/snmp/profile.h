@@ -1,5 +1,5 @@
-// What is read from a device: scalars and tables as data. Profiles are YAML files under conf/snmp, embedded in the
-// binary. Immutable once parsed; shared by all devices that use it.
+// What is read from a device: scalars and tables as data. Profiles are YAML files under conf/snmp,
+// embedded in the binary. Immutable once parsed; shared by all devices that use it.
 #pragma once
 
 #include <memory>

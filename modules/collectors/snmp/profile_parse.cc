@@ -28,8 +28,8 @@ class Reader {
             return;
         if (!errors_.empty())
             errors_ += '\n';
-        errors_ += file_ + ':' + std::to_string(mark.line + 1) + ':' + std::to_string(mark.column + 1) +
-                   ": " + what;
+        errors_ += file_ + ':' + std::to_string(mark.line + 1) + ':' +
+                   std::to_string(mark.column + 1) + ": " + what;
     }
 
   private:
@@ -44,8 +44,8 @@ class Reader {
               const std::function<void(const YAML::Node&)>& read);
     void text(const YAML::Node& node, std::string& out);
     template <class Enum>
-    void choice(const YAML::Node& node, std::initializer_list<std::pair<std::string_view, Enum>> choices,
-                Enum& out);
+    void choice(const YAML::Node& node,
+                std::initializer_list<std::pair<std::string_view, Enum>> choices, Enum& out);
     void flag(const YAML::Node& node, bool& out);
     void oid(const YAML::Node& node, Oid& out);
     void names(const YAML::Node& node, Metric& out);
@@ -70,8 +70,9 @@ void Reader::map(const YAML::Node& node, std::string_view what, const std::vecto
             for (const Key& one : keys)
                 known.push_back(one.name);
             const std::string_view near = nearest(name, known);
-            error(entry.first.Mark(), "unknown key " + printable(name) + " in " + std::string(what) +
-                                          (near.empty() ? "" : "; did you mean " + std::string(near) + "?"));
+            error(entry.first.Mark(),
+                  "unknown key " + printable(name) + " in " + std::string(what) +
+                      (near.empty() ? "" : "; did you mean " + std::string(near) + "?"));
         } else if (!seen.insert(name).second) {
             error(entry.first.Mark(), "key " + name + " stands here twice");
         } else {
@@ -113,8 +114,8 @@ void Reader::choice(const YAML::Node& node,
         }
         allowed += (allowed.empty() ? "" : ", ") + std::string(name);
     }
-    error(node.Mark(),
-          (node.IsScalar() ? printable(node.Scalar()) + ": " : std::string()) + "allowed are " + allowed);
+    error(node.Mark(), (node.IsScalar() ? printable(node.Scalar()) + ": " : std::string()) +
+                           "allowed are " + allowed);
 }
 
 void Reader::flag(const YAML::Node& node, bool& out) {
@@ -124,8 +125,9 @@ void Reader::flag(const YAML::Node& node, bool& out) {
 void Reader::oid(const YAML::Node& node, Oid& out) {
     const auto parsed = node.IsScalar() ? parse_oid(node.Scalar()) : std::nullopt;
     if (!parsed || parsed->size() < 2)
-        return error(node.Mark(), (node.IsScalar() ? printable(node.Scalar()) + ": " : std::string()) +
-                                      "an OID in numbers is wanted here, as 1.3.6.1.2.1.1.1.0");
+        return error(node.Mark(),
+                     (node.IsScalar() ? printable(node.Scalar()) + ": " : std::string()) +
+                         "an OID in numbers is wanted here, as 1.3.6.1.2.1.1.1.0");
     out = *parsed;
 }
 
@@ -135,7 +137,8 @@ void Reader::names(const YAML::Node& node, Metric& out) {
     for (const auto& entry : node) {
         const std::string digits = entry.first.IsScalar() ? entry.first.Scalar() : "";
         std::int64_t number = 0;
-        const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+        const auto [end, failed] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), number);
         std::string name;
         if (failed != std::errc() || end != digits.data() + digits.size())
             error(entry.first.Mark(), printable(digits) + ": a whole number is wanted here");
@@ -176,13 +179,15 @@ Metric Reader::metric(const YAML::Node& node) {
          {"unit", [&](const YAML::Node& n) { text(n, out.unit); }},
          {"read",
           [&](const YAML::Node& n) {
-              choice<Read>(n, {{"number", Read::number}, {"unsigned32", Read::unsigned32}}, out.read);
+              choice<Read>(n, {{"number", Read::number}, {"unsigned32", Read::unsigned32}},
+                           out.read);
           }},
          {"stored", [&](const YAML::Node& n) { flag(n, out.stored); }},
          {"names", [&](const YAML::Node& n) { names(n, out); }}});
     if (node.IsMap() && (out.kind == MetricKind::text) != out.unit.empty())
-        error(node.Mark(), out.kind == MetricKind::text ? "a text has no unit"
-                                                        : "unit is missing (\"1\" for a plain number)");
+        error(node.Mark(), out.kind == MetricKind::text
+                               ? "a text has no unit"
+                               : "unit is missing (\"1\" for a plain number)");
     return out;
 }
 
@@ -197,7 +202,8 @@ Table Reader::table(const YAML::Node& node) {
           }},
          {"columns",
           [&](const YAML::Node& n) {
-              list(n, "columns", [&](const YAML::Node& item) { out.columns.push_back(metric(item)); });
+              list(n, "columns",
+                   [&](const YAML::Node& item) { out.columns.push_back(metric(item)); });
           },
           true}});
     for (const YAML::Node& label : labels) {
@@ -205,7 +211,8 @@ Table Reader::table(const YAML::Node& node) {
         text(label, name);
         const auto column = std::ranges::find(out.columns, name, &Metric::name);
         if (column == out.columns.end())
-            error(label.Mark(), "label " + printable(name) + ": no column of this table has that name");
+            error(label.Mark(),
+                  "label " + printable(name) + ": no column of this table has that name");
         else
             out.labels.push_back(static_cast<std::size_t>(column - out.columns.begin()));
     }
@@ -221,7 +228,8 @@ Profile Reader::profile(const YAML::Node& root) {
          {"summary", [&](const YAML::Node& n) { text(n, out.summary); }},
          {"scalars",
           [&](const YAML::Node& n) {
-              list(n, "scalars", [&](const YAML::Node& item) { out.scalars.push_back(metric(item)); });
+              list(n, "scalars",
+                   [&](const YAML::Node& item) { out.scalars.push_back(metric(item)); });
           }},
          {"tables", [&](const YAML::Node& n) {
               list(n, "tables", [&](const YAML::Node& item) { out.tables.push_back(table(item)); });
