@@ -17,8 +17,8 @@
 
 namespace amoskys::link {
 
-// What the client publishes from: a spool with a cursor. Called on the io thread; calls are quick
-// (a read of a mapped page).
+// What the client publishes from: a spool with a cursor (core/module/spool.h). Called on the io thread; calls are
+// quick (a read of a mapped page). The source decides how a lane goes on (resume): the client only carries.
 class Source {
   public:
     virtual ~Source() = default;
@@ -26,18 +26,31 @@ class Source {
         SeqNo sequence;        // the envelope's (a gap marker: its last_sequence)
         std::string envelope;  // stored bytes
     };
+    // For HELLO.
+    struct Position {
+        Epoch epoch;
+        SeqNo acked;            // last that a bus acknowledged in this epoch, 0 = none
+        Bytes acked_signature;  // 64 bytes, empty where acked is 0
+        SeqNo last;             // last in the spool
+    };
+    virtual Position position() const = 0;
+    // WELCOME's state of this lane; all empty where the bus never saw it. Returns the sequence after which to
+    // send. Where the bus's head does not fit what the spool has, the spool has then begun a new epoch from that
+    // head and signed again what was not committed: position() tells the new epoch.
+    struct BusHead {
+        Epoch epoch;
+        SeqNo sequence;
+        Bytes signature;
+        Bytes digest;
+    };
+    virtual Result<SeqNo> resume(const BusHead& head) = 0;
     // The first item with sequence > after in the current epoch; nothing where all were given.
     virtual Result<std::optional<Item>> next(SeqNo after) = 0;
-    virtual wire::WriterState writer_state() const = 0;
-    // What the bus has committed for this lane (from WELCOME and from acks): the spool may move its
-    // cursor and trim.
-    virtual void committed(Epoch epoch, SeqNo last) = 0;
-    // The bus answered INVALID (never send again): replaced by a gap marker by the spool.
+    // The bus has everything up to `last` on disk: the spool moves its cursor and may trim.
+    virtual void committed(SeqNo last) = 0;
+    // The bus answered INVALID (never send again): next() gives a gap marker in its place from now on.
     virtual Result<> reject(SeqNo sequence, const std::string& reason) = 0;
-    // WELCOME's head for this lane does not fit the spool: the spool starts a new epoch from that
-    // head.
-    virtual Result<> start_epoch(const wire::WriterState& from_bus, const std::string& why) = 0;
-    // Resumed when something was appended.
+    // Returns when something was appended since the last call (or at once).
     virtual io::Task<> wait_for_more() = 0;
 };
 

@@ -1,0 +1,90 @@
+#include "core/module/host_config.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+namespace amoskys::module {
+
+namespace {
+
+using config::option;
+
+constexpr std::array general_table{
+    option<&GeneralConfig::state_dir>(
+        "state_dir", "",
+        "folder for keys, spools, the log, features and models (empty: found as in --help)"),
+};
+
+constexpr std::array log_table{
+    option<&LogConfig::level>("level", "", "least severe line that is written", {},
+                              {.reloadable = true, .choices = "debug|info|warning|error|off"}),
+    option<&LogConfig::format>("format", "", "form of the lines on stderr", {},
+                               {.choices = "text|json"}),
+};
+
+constexpr std::array agent_table{
+    option<&AgentConfig::bus>("bus", "",
+                              "buses to publish to, tried in order: HOST:PORT,HOST:PORT"),
+    option<&AgentConfig::id>(
+        "id", "",
+        "name of the identity to use (empty: the only one in the key folder, or this host's)"),
+    option<&AgentConfig::pki_dir>("pki_dir", "",
+                                  "folder with certificates and keys (empty: STATE/pki)"),
+    option<&AgentConfig::send_rate>("send_rate", "events/s", "most that is sent (0: no limit)"),
+    option<&AgentConfig::spool_max_bytes>("spool_max_bytes", "bytes", "largest spool of one lane",
+                                          {.min = 1048576}),
+    option<&AgentConfig::spool_min_free>("spool_min_free", "bytes",
+                                         "disk space that the spool leaves free"),
+    option<&AgentConfig::spool_when_full>("spool_when_full", "",
+                                          "at the limit: drop the oldest envelopes with a signed "
+                                          "gap marker, or stop collecting (auto: stop for "
+                                          "replay, drop_oldest for the rest)",
+                                          {}, {.choices = "auto|drop_oldest|stop"}),
+    option<&AgentConfig::batch_max_age>("batch_max_age", "",
+                                        "longest wait before a part-filled batch is signed",
+                                        {.min = 0.01, .max = 3600}),
+    option<&AgentConfig::batch_max_bytes>("batch_max_bytes", "bytes",
+                                          "payload of one envelope, at most",
+                                          {.min = 1024, .max = 126976}),
+    option<&AgentConfig::ack_timeout>("ack_timeout", "", "with --once: longest wait for the bus",
+                                      {.min = 0.1, .max = 3600}),
+    option<&AgentConfig::connect_timeout>(
+        "connect_timeout", "", "longest wait for one bus to answer", {.min = 0.1, .max = 300}),
+    option<&AgentConfig::http_listen>("http_listen", "",
+                                      "address for /livez /readyz /metrics (empty: none)"),
+};
+
+}  // namespace
+
+std::vector<config::Section> host_sections() {
+    return {{"", general_table, config::make_config<GeneralConfig>},
+            {"log", log_table, config::make_config<LogConfig>},
+            {"agent", agent_table, config::make_config<AgentConfig>}};
+}
+
+std::span<const config::Option> agent_options() {
+    return agent_table;
+}
+
+Result<std::filesystem::path> resolve_state_dir(const std::string& configured) {
+    const auto environment = [](const char* name) -> std::string {
+        const char* value = std::getenv(name);
+        return value == nullptr ? "" : value;
+    };
+    if (!configured.empty())
+        return std::filesystem::path(configured);
+    if (const std::string systemd = environment("STATE_DIRECTORY"); !systemd.empty())
+        return std::filesystem::path(systemd.substr(0, systemd.find(':')));
+    if (::geteuid() == 0)
+        return std::filesystem::path("/var/lib/amoskys");
+    if (const std::string xdg = environment("XDG_STATE_HOME"); !xdg.empty())
+        return std::filesystem::path(xdg) / "amoskys";
+    if (const std::string home = environment("HOME"); !home.empty())
+        return std::filesystem::path(home) / ".local/state/amoskys";
+    return make_error(ErrorKind::usage, "no_state_dir", "no state directory: HOME is not set",
+                      "give --state-dir DIR");
+}
+
+}  // namespace amoskys::module

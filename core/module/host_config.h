@@ -1,0 +1,47 @@
+// The settings that belong to no single module: state_dir, log.*, and agent.* (what every
+// collector's pipeline shares: identity, bus list, spool, send rate).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/config/config.h"
+
+namespace amoskys::module {
+
+struct GeneralConfig {
+    std::string state_dir;
+};
+
+struct LogConfig {
+    std::string level = "info";
+    std::string format = "text";
+};
+
+struct AgentConfig {
+    std::vector<std::string> bus = {"127.0.0.1:50051"};
+    std::string id;       // CN of the identity to use; empty = the only one, or this host's
+    std::string pki_dir;  // empty = <state_dir>/pki
+    std::uint64_t send_rate = 0;
+    config::Size spool_max_bytes{209'715'200};
+    config::Size spool_min_free{67'108'864};
+    std::string spool_when_full = "auto";
+    Duration batch_max_age = std::chrono::seconds(1);
+    config::Size batch_max_bytes{114'688};
+    Duration ack_timeout = std::chrono::seconds(30);
+    Duration connect_timeout = std::chrono::seconds(5);
+    std::string http_listen;  // empty = none for a single agent
+};
+
+// In the order in which conf/ and `config defaults` show them.
+std::vector<config::Section> host_sections();
+
+// The table of agent.*, for the command line of collectors.
+std::span<const config::Option> agent_options();
+
+// --state-dir / file, $STATE_DIRECTORY, root: /var/lib/amoskys, $XDG_STATE_HOME/amoskys,
+// ~/.local/state/amoskys: the first that is set.
+Result<std::filesystem::path> resolve_state_dir(const std::string& configured);
+
+}  // namespace amoskys::module

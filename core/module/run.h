@@ -1,0 +1,40 @@
+// Running a module from the command line: what the app needs besides the module's own description.
+#pragma once
+
+#include <filesystem>
+
+#include "core/module/command_line.h"
+#include "core/module/module.h"
+
+namespace amoskys::module {
+
+struct RunRequest {
+    const config::Loaded& loaded;
+    std::filesystem::path state_dir;
+    OutputOptions output;
+    bool output_chosen = false;  // -o or --json was given
+    bool quiet = false;
+    bool progress = false;
+    std::string command;  // "agent snmp", for messages
+    // Loads the configuration again, for SIGHUP.
+    std::function<Result<config::Loaded>()> reload;
+};
+
+// Options of the command line that are in no file.
+struct CollectorRun {
+    bool once = false;
+    bool to_stdout = false;
+};
+struct ServiceRun {
+    std::string ready_file;
+};
+std::span<const config::Option> collector_run_options();
+std::span<const config::Option> service_run_options();
+
+Result<> run_tool(const ModuleInfo& info, const Verb& verb, const Settings& settings,
+                  const RunRequest& request);
+Result<> run_collectors(std::span<const ModuleInfo* const> infos, const CollectorRun& run,
+                        const RunRequest& request);
+Result<> run_service(const ModuleInfo& info, const ServiceRun& run, const RunRequest& request);
+
+}  // namespace amoskys::module
