@@ -1,8 +1,8 @@
 // Ed25519 keys and signatures as PROTOCOL.md "Custody" rule 3 has them:
-//   signature = Ed25519(key, tag | 0x00 | SHA-256(body))     algorithm "Ed25519-SHA256"
-//   signature = Ed25519(key, body)                           algorithm "Ed25519" (the earlier
-//   system)
-// A key has one use. Private keys live in SecretKey, which is zeroed on destruction.
+//   signature = Ed25519(key, tag | 0x00 | SHA-256(body))  algorithm "Ed25519-SHA256"
+//   signature = Ed25519(key, body)                         algorithm "Ed25519" (the earlier system)
+// A key has one use. A SigningKey's secret lies in guarded memory that is zeroed on destruction;
+// once made it is immutable, so any thread may sign with it.
 #pragma once
 
 #include <filesystem>
@@ -32,7 +32,7 @@ std::string key_id(const PublicKey& key);
 class SigningKey {
   public:
     static SigningKey generate();
-    static SigningKey from_seed(ByteView seed32);
+    static SigningKey from_seed(ByteView seed32);  // the caller zeroes its copy
     // PKCS#8 PEM or the earlier system's raw 32 bytes. Refused (permission) where group or others
     // can read the file.
     static Result<SigningKey> load(const std::filesystem::path& file);
@@ -54,6 +54,8 @@ class SigningKey {
     std::unique_ptr<Impl> impl_;
 };
 
+// False for any signature that is not 64 bytes, has S >= L, or is not by `key` (which comes from
+// parse_public_key or the trust map, where weak keys are refused).
 bool verify_digest(const PublicKey& key, std::string_view tag, const Digest& body_sha256,
                    ByteView signature);
 bool verify_bytes(const PublicKey& key, ByteView body, ByteView signature);
