@@ -40,7 +40,9 @@ bool plain_ascii(std::string_view text) {
 
 constexpr std::size_t title_padding = 16;  // so many NULs at the end are padding
 
-bool hex_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+bool hex_digit(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
 
 // The longest start of printable text with at most max bytes that cuts no UTF-8 sequence in two.
 std::string_view cut(std::string_view text, std::size_t max) {
@@ -68,7 +70,8 @@ std::optional<Stat> parse_stat(std::string_view text) {
     Stat stat;
     const auto open = text.find('(');
     const auto close = text.rfind(')');
-    if (open == std::string_view::npos || close == std::string_view::npos || close < open || open == 0)
+    if (open == std::string_view::npos || close == std::string_view::npos || close < open ||
+        open == 0)
         return std::nullopt;
     if (!number(text.substr(0, open - 1), stat.pid) || text[open - 1] != ' ')
         return std::nullopt;
@@ -172,7 +175,8 @@ std::string_view container_id(std::string_view path) {
         while (end < path.size() && hex_digit(path[end]))
             ++end;
         const bool whole = i == 0 || path[i - 1] == '/' || path[i - 1] == '-' || path[i - 1] == ':';
-        if (end - i == id_length && whole && (end == path.size() || path[end] == '/' || path[end] == '.'))
+        if (end - i == id_length && whole &&
+            (end == path.size() || path[end] == '/' || path[end] == '.'))
             found = path.substr(i, id_length);
         i = end + 1;
     }
@@ -200,7 +204,8 @@ bool append_safe_text(std::string_view text, std::size_t max_bytes, std::string&
         return text.size() <= max_bytes;
     }
     // Cutting the raw text may split a character; only the whole text is judged where it fits.
-    const std::string safe = printable(head.size() < text.size() ? cut(text, head.size() - 4) : text);
+    const std::string safe =
+        printable(head.size() < text.size() ? cut(text, head.size() - 4) : text);
     const auto part = cut(safe, max_bytes);
     out.append(part);
     return part.size() == safe.size() && text.size() <= max_bytes;
@@ -212,7 +217,8 @@ void parse_cmdline(std::string_view text, Arguments& out) {
     out.truncated = false;
     if (text.empty())
         return;
-    // A title written over the arguments is padded with NULs; an empty last argument is one NUL more.
+    // A title written over the arguments is padded with NULs; an empty last argument is one NUL
+    // more.
     const auto last = text.find_last_not_of('\0');
     const std::size_t nuls = text.size() - (last == std::string_view::npos ? 0 : last + 1);
     text.remove_suffix(nuls >= title_padding ? nuls : std::min<std::size_t>(nuls, 1));

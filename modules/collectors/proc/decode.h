@@ -1,6 +1,7 @@
-// Decoders of the texts below /proc/PID: bytes in, plain structs out; no files, no clock. Used by ProcessReader
-// and by the tests and fuzz targets. Formats: proc(5). All text comes from processes and is not trusted: the
-// structs hold views of the input as it is, safe_text() makes it fit for a protobuf string.
+// Decoders of the texts below /proc/PID: bytes in, plain structs out; no files, no clock. Used by
+// ProcessReader and by the tests and fuzz targets. Formats: proc(5). All text comes from processes
+// and is not trusted: the structs hold views of the input as it is, safe_text() makes it fit for a
+// protobuf string.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ struct Stat {
     std::string_view name;  // comm
     char state = 0;
     std::uint32_t pid = 0, ppid = 0, pgid = 0, sid = 0;
-    std::uint32_t tty = 0;    // device number as in stat
-    std::uint32_t flags = 0;  // PF_*
+    std::uint32_t tty = 0;        // device number as in stat
+    std::uint32_t flags = 0;      // PF_*
     std::uint64_t cpu_ticks = 0;  // utime + stime
     std::int32_t nice = 0;
     std::uint32_t threads = 0;
@@ -45,20 +46,22 @@ struct Io {
 };
 std::optional<Io> parse_io(std::string_view text);
 
-// The path of the cgroup2 line ("0::PATH"); on a cgroup1 host that of name=systemd, else of the first line.
+// The path of the cgroup2 line ("0::PATH"); on a cgroup1 host that of name=systemd, else of the
+// first line.
 std::string_view parse_cgroup(std::string_view text);
-// 64 hexadecimal digits that stand for themselves in a cgroup path ("docker-ID.scope", "/docker/ID",
-// "cri-containerd-ID.scope"): the last such run; "" where there is none.
+// 64 hexadecimal digits that stand for themselves in a cgroup path ("docker-ID.scope",
+// "/docker/ID", "cri-containerd-ID.scope"): the last such run; "" where there is none.
 std::string_view container_id(std::string_view cgroup_path);
 
 // "pts/0", "tty1", "ttyS0", "console", else "major:minor"; "" for 0 (no terminal).
 std::string tty_name(std::uint32_t device);
 
-// Appends text as valid UTF-8 without control characters (core/base printable), never more than max_bytes of it.
-// Returns false where it had to be cut.
+// Appends text as valid UTF-8 without control characters (core/base printable), never more than
+// max_bytes of it. Returns false where it had to be cut.
 bool append_safe_text(std::string_view text, std::size_t max_bytes, std::string& out);
 
-// NUL-separated /proc/PID/cmdline. Programs that overwrite their arguments leave one text without the final NUL.
+// NUL-separated /proc/PID/cmdline. Programs that overwrite their arguments leave one text without
+// the final NUL.
 struct Arguments {
     std::vector<std::string> args;
     std::string joined;  // with single spaces
@@ -66,7 +69,8 @@ struct Arguments {
 };
 void parse_cmdline(std::string_view text, Arguments& out);
 
-// The start of a decimal number; moves text behind it. False where there is none or it passes 64 bits.
+// The start of a decimal number; moves text behind it. False where there is none or it passes 64
+// bits.
 bool take_number(std::string_view& text, std::uint64_t& out);
 
 }  // namespace amoskys::proc

@@ -1,6 +1,7 @@
-// This host's own metrics under the names, units and row indices that an SNMP agent on it would give them
-// (conf/snmp/default.yaml), so that a box without snmpd is seen the same way. HostReader does the reading;
-// HostRecorder makes the record and is fed with texts alone. Neither is thread-safe.
+// This host's own metrics under the names, units and row indices that an SNMP agent on it would
+// give them (conf/snmp/default.yaml), so that a box without snmpd is seen the same way. HostReader
+// does the reading; HostRecorder makes the record and is fed with texts alone. Neither is
+// thread-safe.
 #pragma once
 
 #include <filesystem>

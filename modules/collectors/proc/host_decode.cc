@@ -28,7 +28,8 @@ std::string_view take_word(std::string_view& text) {
 bool take_double(std::string_view& text, double& out) {
     const auto word = take_word(text);
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), out);
-    return error == std::errc() && end == word.data() + word.size() && std::isfinite(out) && out >= 0;
+    return error == std::errc() && end == word.data() + word.size() && std::isfinite(out) &&
+           out >= 0;
 }
 
 // getmntent(3): space, tab, newline and backslash stand as \040 and the like.
@@ -36,8 +37,10 @@ std::string unescape(std::string_view text) {
     const auto octal = [](char c) { return c >= '0' && c <= '7'; };
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '\\' && i + 3 < text.size() && octal(text[i + 1]) && octal(text[i + 2]) && octal(text[i + 3])) {
-            out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+        if (text[i] == '\\' && i + 3 < text.size() && octal(text[i + 1]) && octal(text[i + 2]) &&
+            octal(text[i + 3])) {
+            out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                     (text[i + 3] - '0'));
             i += 3;
         } else {
             out += text[i];
@@ -55,7 +58,9 @@ std::uint64_t CpuTimes::total() const {
     return sum;
 }
 
-std::uint64_t CpuTimes::idle() const { return ticks[3].value_or(0) + ticks[4].value_or(0); }
+std::uint64_t CpuTimes::idle() const {
+    return ticks[3].value_or(0) + ticks[4].value_or(0);
+}
 
 CpuTable parse_cpu(std::string_view text) {
     CpuTable table;
@@ -84,10 +89,10 @@ CpuTable parse_cpu(std::string_view text) {
 Memory parse_meminfo(std::string_view text) {
     Memory memory;
     const std::pair<std::string_view, std::optional<std::uint64_t>*> wanted[] = {
-        {"MemTotal:", &memory.total},      {"MemFree:", &memory.free},
+        {"MemTotal:", &memory.total},         {"MemFree:", &memory.free},
         {"MemAvailable:", &memory.available}, {"Buffers:", &memory.buffers},
-        {"Cached:", &memory.cached},       {"Shmem:", &memory.shared},
-        {"SwapTotal:", &memory.swap_total}, {"SwapFree:", &memory.swap_free}};
+        {"Cached:", &memory.cached},          {"Shmem:", &memory.shared},
+        {"SwapTotal:", &memory.swap_total},   {"SwapFree:", &memory.swap_free}};
     while (!text.empty()) {
         auto line = take_line(text);
         const auto key = take_word(line);
@@ -155,7 +160,8 @@ std::vector<InterfaceCounters> parse_net_dev(std::string_view text) {
         if (!whole)
             continue;
         counters.in_bytes = values[0], counters.in_packets = values[1];
-        counters.in_errors = values[2], counters.in_dropped = values[3], counters.in_multicast = values[7];
+        counters.in_errors = values[2], counters.in_dropped = values[3],
+        counters.in_multicast = values[7];
         counters.out_bytes = values[8], counters.out_packets = values[9];
         counters.out_errors = values[10], counters.out_dropped = values[11];
         interfaces.push_back(counters);
@@ -178,7 +184,8 @@ std::optional<std::uint64_t> parse_net_snmp(std::string_view text, std::string_v
                 return std::nullopt;
             std::uint64_t number = 0;
             if (key == name)
-                return take_number(value, number) && value.empty() ? std::optional(number) : std::nullopt;
+                return take_number(value, number) && value.empty() ? std::optional(number)
+                                                                   : std::nullopt;
         }
     }
     return std::nullopt;
@@ -192,8 +199,9 @@ std::vector<Mount> parse_mounts(std::string_view text) {
         mount.device = unescape(take_word(line));
         mount.folder = unescape(take_word(line));
         mount.type = take_word(line);
-        const bool seen = std::any_of(mounts.begin(), mounts.end(),
-                                      [&mount](const Mount& other) { return other.device == mount.device; });
+        const bool seen = std::any_of(mounts.begin(), mounts.end(), [&mount](const Mount& other) {
+            return other.device == mount.device;
+        });
         if (mount.device.starts_with("/dev/") && !mount.type.empty() && mount.type != "squashfs" &&
             mount.type != "iso9660" && !seen)
             mounts.push_back(std::move(mount));
@@ -209,11 +217,11 @@ unsigned interface_type(unsigned arphrd) {
             return 23;  // ARPHRD_PPP
         case 772:
             return 24;  // ARPHRD_LOOPBACK
-        case 768:   // ARPHRD_TUNNEL
-        case 769:   // ARPHRD_TUNNEL6
-        case 776:   // ARPHRD_SIT
-        case 778:   // ARPHRD_IPGRE
-        case 823:   // ARPHRD_IP6GRE
+        case 768:       // ARPHRD_TUNNEL
+        case 769:       // ARPHRD_TUNNEL6
+        case 776:       // ARPHRD_SIT
+        case 778:       // ARPHRD_IPGRE
+        case 823:       // ARPHRD_IP6GRE
             return 131;
         case 801:
         case 802:

@@ -1,5 +1,6 @@
-// Decoders of the host-wide texts of /proc (proc(5), kernel Documentation/admin-guide/iostats.rst): bytes in,
-// plain structs out. What a text does not hold stays empty, never 0. Used by HostReader, tests and fuzz targets.
+// Decoders of the host-wide texts of /proc (proc(5), kernel Documentation/admin-guide/iostats.rst):
+// bytes in, plain structs out. What a text does not hold stays empty, never 0. Used by HostReader,
+// tests and fuzz targets.
 #pragma once
 
 #include <array>
@@ -27,7 +28,8 @@ CpuTable parse_cpu(std::string_view text);
 
 // Values of /proc/meminfo in KiB.
 struct Memory {
-    std::optional<std::uint64_t> total, free, available, buffers, cached, shared, swap_total, swap_free;
+    std::optional<std::uint64_t> total, free, available, buffers, cached, shared, swap_total,
+        swap_free;
 };
 Memory parse_meminfo(std::string_view text);
 
@@ -37,7 +39,8 @@ std::optional<double> parse_uptime(std::string_view text);  // seconds
 struct Disk {
     unsigned row = 0;  // line number from 1: the index of the device in UCD-DISKIO-MIB
     std::string_view name;
-    std::uint64_t reads = 0, read_sectors = 0, writes = 0, written_sectors = 0;  // sectors of 512 bytes
+    std::uint64_t reads = 0, read_sectors = 0, writes = 0,
+                  written_sectors = 0;  // sectors of 512 bytes
 };
 // Without idle loop and ram devices.
 std::vector<Disk> parse_diskstats(std::string_view text);
@@ -57,8 +60,8 @@ struct Mount {
     std::string device, folder;  // octal escapes resolved
     std::string_view type;
 };
-// Mounts of block devices (source below /dev/), each device once: no network file system that could block, no
-// pseudo file system; squashfs and iso9660, which are always full, are left out.
+// Mounts of block devices (source below /dev/), each device once: no network file system that could
+// block, no pseudo file system; squashfs and iso9660, which are always full, are left out.
 std::vector<Mount> parse_mounts(std::string_view text);
 
 // ARPHRD_* of Linux as IANAifType, and operstate as ifOperStatus.

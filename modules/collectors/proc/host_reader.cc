@@ -53,7 +53,8 @@ InterfaceFacts HostReader::interface(const std::string& name) {
     if (const auto type = small_number(optional_text(folder / "type")))
         facts.type = interface_type(*type);
     facts.status = interface_status(trim(optional_text(folder / "operstate")));
-    facts.speed_mbits = whole_number(optional_text(folder / "speed"));  // EINVAL or -1 where it has none
+    facts.speed_mbits =
+        whole_number(optional_text(folder / "speed"));  // EINVAL or -1 where it has none
     facts.alias = trim(optional_text(folder / "ifalias"));
     return facts;
 }
@@ -79,12 +80,13 @@ HostInput HostReader::read() {
     input.net_dev = text(proc_ / "self/net/dev");
     input.net_snmp = text(proc_ / "self/net/snmp");
     for (const auto& counters : parse_net_dev(input.net_dev))
-        input.interfaces.try_emplace(std::string(counters.name), interface(std::string(counters.name)));
+        input.interfaces.try_emplace(std::string(counters.name),
+                                     interface(std::string(counters.name)));
     input.filesystems = filesystems();
     utsname system{};
     if (::uname(&system) == 0) {
-        input.description = std::string(system.sysname) + " " + system.nodename + " " + system.release + " " +
-                            system.version + " " + system.machine;
+        input.description = std::string(system.sysname) + " " + system.nodename + " " +
+                            system.release + " " + system.version + " " + system.machine;
         input.name = system.nodename;
     }
     return input;

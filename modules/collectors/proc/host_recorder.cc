@@ -7,7 +7,8 @@
 namespace amoskys::proc {
 namespace {
 
-// Indices that net-snmp gives: hrDeviceIndex of the first processor, hrStorageIndex of the first file system.
+// Indices that net-snmp gives: hrDeviceIndex of the first processor, hrStorageIndex of the first
+// file system.
 constexpr unsigned first_processor_index = 196608, first_filesystem_index = 31;
 constexpr std::uint64_t sector_bytes = 512;
 
@@ -16,7 +17,8 @@ using Label = std::pair<std::string_view, std::string_view>;
 // Appends metrics of one row (or scalars, with index "") with its labels.
 class RowWriter {
   public:
-    RowWriter(messaging::DeviceTelemetry& out, std::string index, std::initializer_list<Label> labels)
+    RowWriter(messaging::DeviceTelemetry& out, std::string index,
+              std::initializer_list<Label> labels)
         : out_(out), index_(std::move(index)), labels_(labels) {}
 
     void text(std::string_view name, std::string_view value) {
@@ -39,7 +41,8 @@ class RowWriter {
     }
 
   private:
-    messaging::MetricData& add(std::string_view name, std::string_view type, std::string_view unit) {
+    messaging::MetricData& add(std::string_view name, std::string_view type,
+                               std::string_view unit) {
         auto& event = *out_.add_events();
         event.set_event_type("METRIC");
         auto& data = *event.mutable_metric_data();
@@ -66,7 +69,8 @@ class RowWriter {
     std::vector<Label> labels_;
 };
 
-std::optional<std::uint64_t> difference(std::optional<std::uint64_t> a, std::optional<std::uint64_t> b) {
+std::optional<std::uint64_t> difference(std::optional<std::uint64_t> a,
+                                        std::optional<std::uint64_t> b) {
     if (!a || !b || *b > *a)
         return std::nullopt;
     return *a - *b;
@@ -87,7 +91,8 @@ void record_system(const HostInput& input, RowWriter& scalars) {
         scalars.real_gauge("laLoad5", "1", (*load)[1]);
         scalars.real_gauge("laLoad15", "1", (*load)[2]);
     }
-    scalars.gauge("tcpCurrEstab", "connections", parse_net_snmp(input.net_snmp, "Tcp", "CurrEstab"));
+    scalars.gauge("tcpCurrEstab", "connections",
+                  parse_net_snmp(input.net_snmp, "Tcp", "CurrEstab"));
 }
 
 void record_memory(const Memory& memory, RowWriter& scalars) {
@@ -103,23 +108,25 @@ void record_memory(const Memory& memory, RowWriter& scalars) {
 
 void record_cpu(const CpuTable& now, const CpuTable& before, RowWriter& scalars,
                 messaging::DeviceTelemetry& out) {
-    constexpr std::string_view names[] = {"ssCpuRawUser",      "ssCpuRawNice",    "ssCpuRawSystem",
-                                          "ssCpuRawIdle",      "ssCpuRawWait",    "ssCpuRawInterrupt",
-                                          "ssCpuRawSoftIRQ",   "ssCpuRawSteal"};
+    constexpr std::string_view names[] = {"ssCpuRawUser",    "ssCpuRawNice", "ssCpuRawSystem",
+                                          "ssCpuRawIdle",    "ssCpuRawWait", "ssCpuRawInterrupt",
+                                          "ssCpuRawSoftIRQ", "ssCpuRawSteal"};
     for (std::size_t i = 0; i < std::size(names); ++i)
         scalars.counter(names[i], "ticks", now.all.ticks[i]);
     for (const auto& [number, times] : now.cpus) {
         const auto number_ = number;
-        const auto old = std::find_if(before.cpus.begin(), before.cpus.end(),
-                                      [number_](const auto& entry) { return entry.first == number_; });
+        const auto old =
+            std::find_if(before.cpus.begin(), before.cpus.end(),
+                         [number_](const auto& entry) { return entry.first == number_; });
         if (old == before.cpus.end() || times.total() <= old->second.total())
             continue;
         const auto total = times.total() - old->second.total();
         // iowait of a CPU can fall: it is an estimate (proc(5)).
-        const auto idle = std::min(total, times.idle() - std::min(times.idle(), old->second.idle()));
+        const auto idle =
+            std::min(total, times.idle() - std::min(times.idle(), old->second.idle()));
         RowWriter row(out, std::to_string(first_processor_index + number), {});
         row.real_gauge("hrProcessorLoad", "percent",
-                  100.0 * static_cast<double>(total - idle) / static_cast<double>(total));
+                       100.0 * static_cast<double>(total - idle) / static_cast<double>(total));
     }
 }
 
@@ -141,15 +148,16 @@ void record_storage(const HostInput& input, const Memory& memory, messaging::Dev
     const auto swap_used = difference(memory.swap_total, memory.swap_free);
     record_storage_row(out, 1, "Physical memory", kib, memory.total, used);
     if (used && swap_used)
-        record_storage_row(out, 3, "Virtual memory", kib, *memory.total + *memory.swap_total, *used + *swap_used);
+        record_storage_row(out, 3, "Virtual memory", kib, *memory.total + *memory.swap_total,
+                           *used + *swap_used);
     record_storage_row(out, 6, "Memory buffers", kib, memory.total, memory.buffers);
     record_storage_row(out, 7, "Cached memory", kib, memory.cached, memory.cached);
     record_storage_row(out, 8, "Shared memory", kib, memory.shared, memory.shared);
     record_storage_row(out, 10, "Swap space", kib, memory.swap_total, swap_used);
     unsigned index = first_filesystem_index;
     for (const auto& filesystem : input.filesystems)
-        record_storage_row(out, index++, filesystem.folder, filesystem.unit_bytes, filesystem.size_units,
-                           filesystem.used_units);
+        record_storage_row(out, index++, filesystem.folder, filesystem.unit_bytes,
+                           filesystem.size_units, filesystem.used_units);
 }
 
 void record_disks(std::string_view diskstats, messaging::DeviceTelemetry& out) {
@@ -168,7 +176,8 @@ void record_interfaces(const HostInput& input, messaging::DeviceTelemetry& out) 
     for (const auto& counters : parse_net_dev(input.net_dev)) {
         ++position;  // the index where sysfs is not there to say
         InterfaceFacts facts;
-        if (const auto found = input.interfaces.find(counters.name); found != input.interfaces.end())
+        if (const auto found = input.interfaces.find(counters.name);
+            found != input.interfaces.end())
             facts = found->second;
         RowWriter row(out, std::to_string(facts.index.value_or(position)),
                       {{"ifDescr", counters.name}, {"ifName", counters.name}});

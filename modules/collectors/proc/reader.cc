@@ -68,11 +68,12 @@ Result<std::unique_ptr<ProcessReader>> ProcessReader::open(const std::filesystem
         return errno_error("proc_root", "cannot open " + proc_root.string(), errno);
     std::unique_ptr<ProcessReader> reader(new ProcessReader(std::move(root), fields, passwd));
     struct statfs filesystem {};
-    reader->is_procfs_ = ::fstatfs(reader->root_.get(), &filesystem) == 0 &&
-                         filesystem.f_type == PROC_SUPER_MAGIC;
+    reader->is_procfs_ =
+        ::fstatfs(reader->root_.get(), &filesystem) == 0 && filesystem.f_type == PROC_SUPER_MAGIC;
     struct stat own {};
     reader->size_counts_fds_ = reader->is_procfs_ &&
-                               ::fstatat(reader->root_.get(), "self/fd", &own, 0) == 0 && own.st_size > 0;
+                               ::fstatat(reader->root_.get(), "self/fd", &own, 0) == 0 &&
+                               own.st_size > 0;
     std::string_view text;
     if (reader->slurp(reader->root_.get(), "sys/kernel/random/boot_id", text))
         append_safe_text(trim(text), 64, reader->boot_id_);
@@ -83,7 +84,8 @@ std::uint64_t ProcessReader::uptime_ns() {
     if (is_procfs_) {
         timespec now{};
         ::clock_gettime(CLOCK_BOOTTIME, &now);
-        return static_cast<std::uint64_t>(now.tv_sec) * ns_per_second + static_cast<std::uint64_t>(now.tv_nsec);
+        return static_cast<std::uint64_t>(now.tv_sec) * ns_per_second +
+               static_cast<std::uint64_t>(now.tv_nsec);
     }
     std::string_view text;
     double seconds = 0;
@@ -120,7 +122,8 @@ Result<std::vector<Pid>> ProcessReader::list() {
             const char* const name = buffer_.data() + at + dirent_name_offset;
             const char* const end = name + std::strlen(name);
             Pid pid = 0;
-            if (const auto parsed = std::from_chars(name, end, pid); parsed.ec == std::errc() && parsed.ptr == end)
+            if (const auto parsed = std::from_chars(name, end, pid);
+                parsed.ec == std::errc() && parsed.ptr == end)
                 pids.push_back(pid);
             at += length;
         }
@@ -135,8 +138,8 @@ bool ProcessReader::slurp(int folder, const char* name, std::string_view& out) {
         last_errno_ = errno;
         return false;
     }
-    // The kernel hands such a file over in one piece where the buffer has room, except that long ones may come
-    // page by page.
+    // The kernel hands such a file over in one piece where the buffer has room, except that long
+    // ones may come page by page.
     constexpr std::size_t page_by_page_bytes = 3072;
     std::size_t filled = 0;
     while (filled < buffer_.size()) {
@@ -160,7 +163,8 @@ void ProcessReader::missing(messaging::ProcessEvent& event, std::string_view fie
     if (last_errno_ == ESRCH)
         vanished_ = true;
     const char* const name = ::strerrorname_np(last_errno_);
-    event.add_missing(std::string(field) + ":" + (name == nullptr ? std::to_string(last_errno_) : name));
+    event.add_missing(std::string(field) + ":" +
+                      (name == nullptr ? std::to_string(last_errno_) : name));
 }
 
 ReadOutcome ProcessReader::open_process(Pid pid, FileDescriptor& folder, Stat& stat) {
@@ -182,23 +186,23 @@ ReadOutcome ProcessReader::open_process(Pid pid, FileDescriptor& folder, Stat& s
 ReadOutcome ProcessReader::read_ticks(Pid pid, Sample& out) {
     FileDescriptor folder;
     Stat stat;
+    out.uptime_ns = uptime_ns();
     if (const auto outcome = open_process(pid, folder, stat); outcome != ReadOutcome::read)
         return outcome;
     out.event.Clear();
     out.event.set_pid(pid);
     out.event.set_start_ticks(stat.start_ticks);
     out.cpu_ticks = stat.cpu_ticks;
-    out.uptime_ns = uptime_ns();
     return ReadOutcome::read;
 }
 
 ReadOutcome ProcessReader::read(Pid pid, Sample& out) {
     FileDescriptor folder;
-    Stat stat;
+    Stat stat;  // its name is a view of the buffer
+    out.uptime_ns = uptime_ns();
     if (const auto outcome = open_process(pid, folder, stat); outcome != ReadOutcome::read)
         return outcome;
     out.cpu_ticks = stat.cpu_ticks;
-    out.uptime_ns = uptime_ns();
     vanished_ = false;
     auto& event = out.event;
     event.Clear();
@@ -214,7 +218,8 @@ ReadOutcome ProcessReader::read(Pid pid, Sample& out) {
     event.set_threads(stat.threads);
     event.set_vms_bytes(stat.vms_bytes);
     event.set_rss_bytes(stat.rss_pages * page_bytes_);
-    event.set_cpu_seconds(static_cast<double>(stat.cpu_ticks) / static_cast<double>(ticks_per_second_));
+    event.set_cpu_seconds(static_cast<double>(stat.cpu_ticks) /
+                          static_cast<double>(ticks_per_second_));
     event.set_start_ticks(stat.start_ticks);
     event.set_start_ts_ns(boot_ns_ + stat.start_ticks * (ns_per_second / ticks_per_second_));
     event.set_boot_id(boot_id_);
@@ -277,7 +282,8 @@ void ProcessReader::read_link(int folder, const char* name, std::string* out,
     if (length < 0) {
         last_errno_ = errno;
         missing(event, name);
-    } else if (!append_safe_text({buffer_.data(), static_cast<std::size_t>(length)}, max_text_bytes, *out)) {
+    } else if (!append_safe_text({buffer_.data(), static_cast<std::size_t>(length)}, max_text_bytes,
+                                 *out)) {
         event.add_missing(std::string(name) + ":truncated");
     }
 }

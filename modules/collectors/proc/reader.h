@@ -1,7 +1,7 @@
-// Reads processes below a /proc: system calls and reused buffers, decoding by decode.h. Used by ProcCollector on
-// its thread and by the bench. Not thread-safe.
-// One process costs openat of its folder and six reads; all reads go through the open folder, so that a pid that
-// is given to another process meanwhile cannot mix two processes in one sample.
+// Reads processes below a /proc: system calls and reused buffers, decoding by decode.h. Used by
+// ProcCollector on its thread and by the bench. Not thread-safe. One process costs openat of its
+// folder and six reads; all reads go through the open folder, so that a pid that is given to
+// another process meanwhile cannot mix two processes in one sample.
 #pragma once
 
 #include <array>
@@ -33,7 +33,8 @@ inline constexpr std::string_view all_fields[] = {"exe", "cmdline", "cgroup", "c
 Result<FieldSet> parse_fields(std::span<const std::string> names);
 
 struct Sample {
-    messaging::ProcessEvent event;  // without kind, cpu_percent and duration: those come from the tracker
+    messaging::ProcessEvent
+        event;  // without kind, cpu_percent and duration: those come from the tracker
     std::uint64_t cpu_ticks = 0;
     std::uint64_t uptime_ns = 0;  // since boot, when it was read
 };
@@ -76,9 +77,9 @@ class ProcessReader {
     FileDescriptor root_;
     FieldSet fields_;
     Users users_;
-    bool is_procfs_ = false;       // else a copied tree
+    bool is_procfs_ = false;        // else a copied tree
     bool size_counts_fds_ = false;  // Linux 6.2: st_size of PID/fd is the number of descriptors
-    bool vanished_ = false;        // the process ended while it was read
+    bool vanished_ = false;         // the process ended while it was read
     int last_errno_ = 0;
     std::uint64_t ticks_per_second_, page_bytes_;
     std::uint64_t boot_ns_ = 0;  // wall clock at boot

@@ -93,7 +93,8 @@ void ProcessTracker::observe(Sample& sample, std::vector<messaging::ProcessEvent
     auto found = known_.find(pid);
     if (found != known_.end() && found->second.start_ticks != sample.event.start_ticks()) {
         if (!found->second.primed_only)
-            exits.push_back(make_exit(found->second, sample.event.event_time_ns(), sample.uptime_ns));
+            exits.push_back(
+                make_exit(found->second, sample.event.event_time_ns(), sample.uptime_ns));
         known_.erase(found);
         found = known_.end();
     }
@@ -104,7 +105,8 @@ void ProcessTracker::observe(Sample& sample, std::vector<messaging::ProcessEvent
 }
 
 void ProcessTracker::end_scan(std::span<const Pid> listed, std::uint64_t event_time_ns,
-                              std::uint64_t uptime_ns, std::vector<messaging::ProcessEvent>& exits) {
+                              std::uint64_t uptime_ns,
+                              std::vector<messaging::ProcessEvent>& exits) {
     first_scan_ = false;
     for (auto i = known_.begin(); i != known_.end();) {
         if (std::binary_search(listed.begin(), listed.end(), i->first)) {
