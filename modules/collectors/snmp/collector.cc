@@ -282,7 +282,6 @@ std::vector<messaging::DeviceTelemetry> SnmpCollector::read_device(Device& devic
                      {{"target", device.target.text}, {"took", format_duration(job.elapsed)}});
     set_status(device, status, job.first_answer_ns);
     device.memory = std::move(job.poll.memory());
-    log_missing(device, decoded);
     count(job, result.cut_short ? "partial" : "ok");
     metrics::Registry& all = context_.metrics;
     all.counter(requests_metric).add(result.requests);
@@ -292,6 +291,7 @@ std::vector<messaging::DeviceTelemetry> SnmpCollector::read_device(Device& devic
     all.counter(unreadable_metric).add(decoded.unreadable.size());
     for (const FaultNote& note : result.faults)
         all.counter(faults_metric, fault_name(note.fault)).add();
+    log_missing(device, decoded);
     metrics_ += decoded.metrics;
     if (decoded.metrics == 0 && first_loss_.empty())
         first_loss_ = device.target.text + ": answers, but has none of the " +
@@ -340,7 +340,8 @@ std::vector<messaging::DeviceTelemetry> SnmpCollector::lost_device(Device& devic
     about.previous_status = device.status;
     about.since_ns = device.status_since_ns;
     // With --once and nothing read the error says it; beside devices that were read, the log does.
-    if (device.status != "offline" && !(context_.once && devices_.size() == 1))
+    if (device.status != "offline" && !(context_.once && devices_.size() == 1) &&
+        log::allow("snmp.offline", 100))
         log::warning(component, "device_offline", reason, {{"target", device.target.text}});
     if (first_loss_.empty())
         first_loss_ = device.target.text + ": " + reason;

@@ -12,8 +12,7 @@ using config::option;
 
 constexpr config::Option options[] = {
     option<&SnmpConfig::target>(
-        "target", "", "device to poll: [NAME=][udp:|udp6:|tcp:|tcp6:]HOST[:PORT]; repeatable", {},
-        {.reloadable = false}),
+        "target", "", "device to poll: [NAME=][udp:|udp6:|tcp:|tcp6:]HOST[:PORT]; repeatable"),
     option<&SnmpConfig::community>("community", "",
                                    "community of all targets; @FILE reads it from a file"),
     option<&SnmpConfig::version>("version", "", "version of the protocol", {}, {.choices = "1|2c"}),

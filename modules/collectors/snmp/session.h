@@ -32,8 +32,8 @@ struct Peer {
 };
 
 struct PollJob {
-    PollJob(std::uint64_t target, Peer peer, DevicePoll device_poll)
-        : target(target), peer(std::move(peer)), poll(std::move(device_poll)) {}
+    PollJob(std::uint64_t target_, Peer peer_, DevicePoll poll_)
+        : target(target_), peer(std::move(peer_)), poll(std::move(poll_)) {}
 
     std::uint64_t target;  // the caller's
     Peer peer;
