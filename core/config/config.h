@@ -59,20 +59,40 @@ class Loaded {
 
 struct Sources {
     std::vector<std::filesystem::path> files;  // in order; must exist
-    std::vector<std::pair<std::string, std::string>>
-        environment;  // NAME, value: AMOSKYS_* and the
-                      // earlier names are looked at, others ignored
+    // NAME, value: AMOSKYS_* and the earlier names are looked at, CREDENTIALS_DIRECTORY is used,
+    // others are ignored.
+    std::vector<std::pair<std::string, std::string>> environment;
     std::vector<std::pair<std::string, std::string>> set;  // --set key=value, in order
     std::map<std::string, Setting> flags;                  // from the command line, by full key
+    // Roots whose required options must be set: those of the module that is about to run.
+    std::vector<std::string> required_roots = {};
+    int secret_input_fd = 0;  // where a secret given as "-" is read from, once per load
 };
 
 // Fails with one Error of kind config whose message is all errors, a line each.
 Result<Loaded> load(std::span<const Section> sections, const Sources& sources);
 
-// The environment names of the earlier system and the key that each one sets.
+// "bus.http.listen" -> "AMOSKYS_BUS__HTTP__LISTEN".
+std::string environment_name(std::string_view full_key);
+
+// How the value of an earlier name becomes the value of our key.
+enum class EarlierForm {
+    same,
+    boolean,           // anything but 1, true, on, yes was false
+    not_boolean,       // *_DISABLE: the key says what is enabled
+    loopback_port,     // "50051" -> "127.0.0.1:50051"
+    further_port,      // the same, appended to a list
+    seconds,           // "300", "1.0" -> "5m", "1s"
+    parent_directory,  // a database file -> the folder that it stood in
+    log_level,         // "INFO", "WARN" -> "info", "warning"
+};
+
+// The environment names of the earlier system and the key that each one sets. A name whose key no
+// section of this binary has is ignored; so is an empty value.
 struct EarlierName {
     std::string_view environment;
     std::string_view key;
+    EarlierForm form = EarlierForm::same;
 };
 std::span<const EarlierName> earlier_names();
 

@@ -25,6 +25,9 @@ Result<> parse_value(const Option& option, std::string_view text, Size& out);
 Result<> parse_value(const Option& option, std::string_view text, Secret& out);
 Result<> parse_list(const Option& option, const std::vector<std::string>& items,
                     std::vector<std::string>& out);
+// A list given as one text (environment, --set, a YAML scalar): items between commas, trimmed; "" =
+// none.
+std::vector<std::string> split_list(std::string_view text);
 
 std::string show_value(bool value);
 std::string show_value(std::int64_t value);
@@ -62,7 +65,7 @@ Result<> assign_member(const Option& self, void* config, std::string_view text) 
     using M = MemberOf<decltype(Member)>;
     auto& value = static_cast<typename M::ConfigType*>(config)->*Member;
     if constexpr (std::is_same_v<typename M::ValueType, std::vector<std::string>>)
-        return parse_list(self, {std::string(text)}, value);
+        return parse_list(self, split_list(text), value);
     else
         return parse_value(self, text, value);
 }

@@ -1,16 +1,20 @@
 // The key folder of a state directory, and the certificates in it (X.509 by BoringSSL, ECDSA
 // P-256).
 //   pki/ca.{crt,key}  bus.{crt,key}  agents/NAME.{crt,key,ed25519,pub}  log.{key,pub}  trust.yaml
-// Private files are 0600; nothing is overwritten.
+// Folders are 0700, private files 0600, certificates and public keys 0644. Nothing is overwritten
+// but certificates by renewal. Used by the pki tool, `up`, the bus and the agents. Functions that
+// change the folder take a lock on it; a second one meanwhile fails with unavailable "pki_busy".
 #pragma once
 
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/clock.h"
 #include "core/base/result.h"
+#include "core/crypto/key_file.h"
 
 namespace amoskys::crypto {
 
@@ -18,11 +22,9 @@ struct PkiPaths {
     std::filesystem::path root;  // S/pki, or the earlier system's certificate folder (IS_CERT_DIR)
     std::filesystem::path ca_cert() const;
     std::filesystem::path ca_key() const;
-    std::filesystem::path bus_cert()
-        const;  // bus.crt, or the earlier server.crt where only that is there
+    std::filesystem::path bus_cert() const;  // or the earlier server.crt where only that is there
     std::filesystem::path bus_key() const;
-    std::filesystem::path agent_cert(
-        std::string_view name) const;  // agents/NAME.crt, or earlier agent.crt
+    std::filesystem::path agent_cert(std::string_view name) const;  // or the earlier agent.crt
     std::filesystem::path agent_key(std::string_view name) const;
     std::filesystem::path agent_signing_key(std::string_view name) const;
     std::filesystem::path agent_public_key(std::string_view name) const;
@@ -31,21 +33,34 @@ struct PkiPaths {
     std::filesystem::path trust_map() const;
 };
 
+inline constexpr Duration default_certificate_lifetime = std::chrono::hours(24 * 365);
+
 struct InitRequest {
-    std::vector<std::string>
-        extra_sans;  // DNS names or addresses, besides localhost, 127.0.0.1, ::1, host name
-    std::string
-        local_agent;  // CN of this host's own agents; "" = valid_agent_id form of the host name
-    Duration lifetime = std::chrono::hours(24 * 365);
+    // DNS names or addresses, besides localhost, 127.0.0.1, ::1 and the host name.
+    std::vector<std::string> extra_sans;
+    std::string local_agent;  // CN of this host's own agents; "" = local_agent_name()
+    Duration lifetime = default_certificate_lifetime;
 };
 
+// The host name in the form of an agent_id: other characters become "-".
+std::string local_agent_name();
+
 // Makes all of it in a temporary folder beside and renames it into place: all or nothing.
-// cannot_create "pki_exists" where the folder has a CA already. Returns the files made.
+// cannot_create "pki_exists" where the folder has a CA already, "pki_not_empty" where it has
+// anything else; usage "bad_san", "bad_agent_name", "bad_lifetime". Returns the files made.
 Result<std::vector<std::filesystem::path>> pki_init(const PkiPaths& paths,
                                                     const InitRequest& request, const Clock& clock);
+// Certificate, key, signing key and public key of a new agent, and its line in the trust map.
 Result<std::vector<std::filesystem::path>> pki_issue_agent(const PkiPaths& paths,
                                                            std::string_view name, Duration lifetime,
                                                            const Clock& clock);
+// A new certificate with the same key, name and SANs. Returns its file.
+Result<std::filesystem::path> pki_renew_bus(const PkiPaths& paths, Duration lifetime,
+                                            const Clock& clock);
+Result<std::filesystem::path> pki_renew_agent(const PkiPaths& paths, std::string_view name,
+                                              Duration lifetime, const Clock& clock);
+// revoked: true in the trust map; its key stays there, so that what it signed can still be checked.
+Result<> pki_revoke_agent(const PkiPaths& paths, std::string_view name);
 
 // The agent names that have a complete identity in the folder, sorted.
 std::vector<std::string> pki_agents(const PkiPaths& paths);
@@ -55,10 +70,12 @@ struct CertificateInfo {
     UnixNanos not_before_ns = 0, not_after_ns = 0;
     std::vector<std::string> sans;
     std::string fingerprint_sha256;
+
+    // From two thirds of its life on.
+    bool needs_renewal_at(UnixNanos now_ns) const {
+        return now_ns >= not_before_ns + (not_after_ns - not_before_ns) / 3 * 2;
+    }
 };
 Result<CertificateInfo> read_certificate(const std::filesystem::path& file);
-
-// permission error where group or others can read it.
-Result<> require_private(const std::filesystem::path& file);
 
 }  // namespace amoskys::crypto

@@ -1,6 +1,7 @@
 // A small HTTP/1.1 server for /livez /readyz /healthz /metrics (and the pages of later modules).
-// Handlers are functions from request to response on the io thread; requests over 16 KiB, slow ones
-// (5 s) and more than 64 connections are refused.
+// Handlers are functions from request to response on the io thread. GET and HEAD only. Limits:
+// requests over 16 KiB -> 431, other methods -> 405, unknown paths -> 404; a connection that is
+// slow or idle for 5 s is closed; beyond 64 connections new ones are closed at once.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,7 @@
 // TLS 1.3 contexts (BoringSSL) for both sides: mutual authentication, ALPN "amoskys/1", no tickets,
-// no 0-RTT.
+// no 0-RTT. Only the given CA is trusted. A client's certificate must be good for client
+// authentication, a server's for server authentication (EKU). Contexts are immutable once made: a
+// reload makes a new one.
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
@@ -22,12 +24,15 @@ Result<std::shared_ptr<boost::asio::ssl::context>> make_client_context(const Tls
 
 // Client side, before the handshake: the name or address that the server's certificate must bear,
 // and SNI.
-void expect_server_name(SSL* ssl, const std::string& host);
+Result<> expect_server_name(SSL* ssl, const std::string& host);
+// Both sides, after the handshake: the peer agreed on "amoskys/1". A client that offers no ALPN at
+// all gets through the handshake itself.
+bool agreed_on_protocol(SSL* ssl);
 // After the handshake: the CN of the peer's certificate, "" where it has none or more than one.
 std::string peer_common_name(SSL* ssl);
-// A short reason for a failed handshake, for messages and metrics: "no_client_certificate",
-// "unknown_ca", "certificate_expired", "protocol_version", "not_tls", "name_mismatch", "alpn",
-// "other".
+// A short reason for a failed handshake (or first read), for messages and metrics, of this set:
+// no_client_certificate unknown_ca certificate_expired certificate_not_yet_valid wrong_purpose
+// name_mismatch protocol_version not_tls alpn closed timeout other.
 std::string_view handshake_reason(const boost::system::error_code& ec, SSL* ssl);
 
 }  // namespace amoskys::io

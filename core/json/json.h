@@ -24,7 +24,9 @@ inline Json time(UnixNanos time_ns) {
     return time_ns == 0 ? Json() : Json(format_time(time_ns));
 }
 
-// Depth at most 64, size at most limit_bytes, one value, no trailing text; bad_data otherwise with
+// Returning a Json from a Result<Json> function needs {boost::system::in_place_value, value}: Json
+// converts from everything, which makes the short form ambiguous.
+// Depth at most 64, at most 256 MiB, one value, no trailing text; bad_data otherwise with
 // the byte offset. `what` begins the message ("model file x.json").
 Result<Json> parse(std::string_view text, std::string_view what);
 

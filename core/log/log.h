@@ -10,6 +10,7 @@
 #include <string_view>
 #include <variant>
 
+#include "core/base/clock.h"
 #include "core/base/result.h"
 
 namespace amoskys::log {
@@ -52,5 +53,10 @@ Result<Level> parse_level(
 // At most `burst` lines per `key` and 10 s; what was held back is counted and said in the next line
 // that passes. For lines that a peer can provoke.
 bool allow(std::string_view key, unsigned burst = 5);
+
+// For tests: another descriptor than stderr, another clock than the system's (nullptr = that one;
+// also forgets what allow() counted). The clock must outlive its use.
+void set_output(int fd);
+void set_clock(const Clock* clock);
 
 }  // namespace amoskys::log

@@ -69,8 +69,6 @@ class ServiceHost {
   public:
     virtual ~ServiceHost() = default;
     virtual void ready(const Json& addresses) = 0;
-    virtual void add_http(std::string path,
-                          std::function<std::pair<unsigned, std::string>()> handler) = 0;
 };
 
 struct ServiceContext {

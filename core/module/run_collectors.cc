@@ -1,5 +1,7 @@
 // `agent NAME` and `agent run`.
 #include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 
 #include "core/io/http_server.h"
 #include "core/log/log.h"

@@ -4,6 +4,7 @@
 #include <future>
 
 #include "core/base/check.h"
+#include "core/base/file.h"
 #include "core/json/json.h"
 #include "core/log/log.h"
 #include "core/wire/envelope.h"

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -33,17 +34,25 @@ enum class EventKind : std::uint8_t {
 std::string_view event_kind_name(EventKind kind);  // "metric", ...
 
 struct Event {
+    // Its own time; else the record's; else the envelope's. A flow has its start, a gap from_ns, a
+    // legacy envelope ts_ns.
     UnixNanos time_ns = 0;
-    std::string_view device, source, severity;  // source = collector name: "snmp", "proc", "flow"
+    // device: of the record or batch; agent_id where they name none; src_ip of a legacy flow.
+    // source = collector name ("snmp", "proc", "flow"): the metric's label `source`, else
+    // collection_agent, else the lane; "legacy" for legacy envelopes.
+    // severity: INFO where nothing is said.
+    std::string_view device, source, severity;
     EventKind kind = EventKind::metric;
     // metric:
     std::string_view metric, type, unit, index;  // type GAUGE, COUNTER...; index = table row
+    // monostate for kinds other than metric; text also for binary values, as they are.
     std::variant<std::monostate, double, std::uint64_t, std::string_view, bool> value;
     // Messages behind the row, for kinds other than metric and for labels; may be null.
     const messaging::TelemetryEvent* event = nullptr;
     const messaging::DeviceTelemetry* record = nullptr;
     const messaging::ProcessEvent* process = nullptr;
     const messaging::FlowEvent* flow = nullptr;
+    const messaging::GapMarker* gap = nullptr;
     std::uint64_t offset = 0;  // global sequence of the record it stands in; 0 where not from a log
 };
 
@@ -57,8 +66,16 @@ class EventDecoder {
   public:
     EventDecoder();
     ~EventDecoder();
+    EventDecoder(const EventDecoder&) = delete;
+    EventDecoder& operator=(const EventDecoder&) = delete;
+    // False once visit returned false. Envelopes that cut_envelope refuses are still tried with
+    // protobuf: other tools' files hold such.
     bool decode(RecordKind kind, ByteView stored, std::uint64_t offset,
                 const std::function<bool(const Event&)>& visit);
+    // The events of a payload that is not in an envelope yet (--stdout, --dry-run): a serialized
+    // TelemetryBatch.
+    bool decode_batch(ByteView batch, std::string_view agent_id, std::string_view lane,
+                      const std::function<bool(const Event&)>& visit);
     const DecodeCounts& counts() const { return counts_; }
 
   private:
@@ -68,16 +85,20 @@ class EventDecoder {
 };
 
 // The event noun (amoskys.event/1) as CLI.md has it: device, time, source, kind, severity, and for
-// a metric: metric, type, value, unit, index, labels.
+// a metric: metric, type, value, unit, index, labels (raw where it was normalised). The other kinds
+// of TelemetryEvent stand in an object of the kind's name; process, flow and gap have their fields
+// beside the common ones (ProcessEvent.kind as "change"). offset where it is not 0.
+// Numbers above 2^53 and *_ns are strings of digits; binary values are lower case hex.
 Json event_json(const Event& event);
 extern const Noun event_noun;
 
-// Filter shared by inspect, etl, subscribers. "snmp_sysDescr" is an alias of "sysDescr".
+// Filter shared by inspect, etl, subscribers. "snmp_sysDescr" is an alias of "sysDescr", either
+// way.
 struct EventFilter {
     UnixNanos since_ns = 0, until_ns = UINT64_MAX;  // [since, until)
     std::vector<std::string> devices;               // globs; empty = any
-    std::vector<std::string> metrics;               // globs; empty = any
-    std::vector<std::string> kinds, sources, severities;
+    std::vector<std::string> metrics;               // globs; empty = any; only metrics match others
+    std::vector<std::string> kinds, sources, severities;  // exact; severities in any case
     bool matches(const Event& event) const;
 };
 

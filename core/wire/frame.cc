@@ -5,6 +5,7 @@
 
 #include "core/base/check.h"
 #include "core/wire/proto_cursor.h"
+#include "core/wire/protobuf_log.h"
 
 namespace amoskys::wire {
 namespace {
@@ -171,6 +172,7 @@ std::string encode_frame(const Frame& frame) {
 }
 
 Result<Frame> decode_frame(ByteView body) {
+    silence_protobuf();
     Frame frame;
     if (body.size() > INT32_MAX ||
         !frame.ParseFromArray(body.data(), static_cast<int>(body.size())))

@@ -3,21 +3,16 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <catch2/catch.hpp>
-#include <numeric>
 
 #include "core/crypto/hash.h"
+#include "core/wire/test/test_key.h"
 #include "proto/universal_telemetry.pb.h"
 
 using namespace amoskys;
 using namespace amoskys::wire;
+using amoskys::wire::test::test_key;
 
 namespace {
-
-std::shared_ptr<const crypto::SigningKey> test_key() {
-    Bytes seed(32);
-    std::iota(seed.begin(), seed.end(), std::uint8_t{0});
-    return std::make_shared<const crypto::SigningKey>(crypto::SigningKey::from_seed(seed));
-}
 
 std::string record() {
     messaging::DeviceTelemetry m;

@@ -1,0 +1,212 @@
+#include "core/io/tls_context.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ssl/error.hpp>
+
+#include "core/crypto/pki.h"
+
+namespace amoskys::io {
+namespace {
+
+namespace ssl = boost::asio::ssl;
+
+constexpr unsigned char alpn_wire[] = {9, 'a', 'm', 'o', 's', 'k', 'y', 's', '/', '1'};
+constexpr std::string_view alpn_name = "amoskys/1";
+
+int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                unsigned in_size, void*) {
+    unsigned char* chosen = nullptr;
+    if (SSL_select_next_proto(&chosen, out_size, alpn_wire, sizeof alpn_wire, in, in_size) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+Error file_error(std::string_view what, const std::filesystem::path& file) {
+    const auto code = ERR_get_error();
+    ERR_clear_error();
+    const char* reason = ERR_reason_error_string(code);
+    return make_error(ErrorKind::bad_data, "tls_file_invalid",
+                      std::string(what) + " " + file.string() + ": " +
+                          (reason != nullptr ? reason : "cannot be read"));
+}
+
+Result<> require_readable(const std::filesystem::path& file) {
+    std::error_code ec;
+    if (!std::filesystem::is_regular_file(file, ec))
+        return make_error(ErrorKind::no_input, "tls_file_missing", file.string() + ": no such file",
+                          "`amoskys pki init` makes the keys and certificates");
+    return {};
+}
+
+Result<> load_files(SSL_CTX* ctx, const TlsFiles& files) {
+    for (const auto& file : {files.ca_cert, files.cert, files.key})
+        AMOSKYS_TRY_VOID(require_readable(file));
+    AMOSKYS_TRY_VOID(crypto::require_private(files.key));
+    ERR_clear_error();
+    if (SSL_CTX_load_verify_locations(ctx, files.ca_cert.c_str(), nullptr) != 1)
+        return file_error("CA certificate", files.ca_cert);
+    if (SSL_CTX_use_certificate_chain_file(ctx, files.cert.c_str()) != 1)
+        return file_error("certificate", files.cert);
+    if (SSL_CTX_use_PrivateKey_file(ctx, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
+        return file_error("private key", files.key);
+    if (SSL_CTX_check_private_key(ctx) != 1)
+        return file_error("private key", files.key);
+    return {};
+}
+
+Result<std::shared_ptr<ssl::context>> make_context(const TlsFiles& files) {
+    std::shared_ptr<ssl::context> context;
+    try {
+        context = std::make_shared<ssl::context>(ssl::context::tls);
+    } catch (const boost::system::system_error& e) {
+        return make_error(ErrorKind::internal, "tls_context",
+                          std::string("cannot make a TLS context: ") + e.what());
+    }
+    SSL_CTX* ctx = context->native_handle();
+    SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
+    SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    AMOSKYS_TRY_VOID(load_files(ctx, files));
+    return context;
+}
+
+// What the certificate check said, or "" where it was not that.
+std::string_view verify_reason(long result) {
+    switch (result) {
+        case X509_V_OK:
+            return "";
+        case X509_V_ERR_CERT_HAS_EXPIRED:
+            return "certificate_expired";
+        case X509_V_ERR_CERT_NOT_YET_VALID:
+            return "certificate_not_yet_valid";
+        case X509_V_ERR_INVALID_PURPOSE:
+            return "wrong_purpose";
+        case X509_V_ERR_HOSTNAME_MISMATCH:
+        case X509_V_ERR_IP_ADDRESS_MISMATCH:
+            return "name_mismatch";
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+        case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+        case X509_V_ERR_CERT_UNTRUSTED:
+            return "unknown_ca";
+        default:
+            return "other";
+    }
+}
+
+std::string_view library_reason(int reason) {
+    switch (reason) {
+        case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+        case SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED:
+            return "no_client_certificate";
+        case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+            return "unknown_ca";
+        case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+            return "certificate_expired";
+        case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+            return "wrong_purpose";
+        case SSL_R_UNSUPPORTED_PROTOCOL:
+        case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+            return "protocol_version";
+        case SSL_R_WRONG_VERSION_NUMBER:
+        case SSL_R_HTTP_REQUEST:
+        case SSL_R_HTTPS_PROXY_REQUEST:
+        case SSL_R_UNEXPECTED_RECORD:
+        case SSL_R_UNEXPECTED_MESSAGE:
+            return "not_tls";
+        case SSL_R_NO_APPLICATION_PROTOCOL:
+        case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
+            return "alpn";
+        default:
+            return "other";
+    }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ssl::context>> make_server_context(const TlsFiles& files) {
+    AMOSKYS_TRY(context, make_context(files));
+    SSL_CTX* ctx = context->native_handle();
+    SSL_CTX_set_alpn_select_cb(ctx, select_alpn, nullptr);
+    // Names of acceptable issuers, so that a client with several certificates can choose.
+    SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(files.ca_cert.c_str()));
+    return context;
+}
+
+Result<std::shared_ptr<ssl::context>> make_client_context(const TlsFiles& files) {
+    AMOSKYS_TRY(context, make_context(files));
+    if (SSL_CTX_set_alpn_protos(context->native_handle(), alpn_wire, sizeof alpn_wire) != 0)
+        return make_error(ErrorKind::internal, "tls_context", "cannot set the ALPN protocol");
+    return context;
+}
+
+Result<> expect_server_name(SSL* handle, const std::string& host) {
+    boost::system::error_code ec;
+    boost::asio::ip::make_address(host, ec);
+    X509_VERIFY_PARAM* param = SSL_get0_param(handle);
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    const bool ok = !ec ? X509_VERIFY_PARAM_set1_ip_asc(param, host.c_str()) == 1
+                        : X509_VERIFY_PARAM_set1_host(param, host.data(), host.size()) == 1 &&
+                              SSL_set_tlsext_host_name(handle, host.c_str()) == 1;
+    if (!ok)
+        return make_error(ErrorKind::usage, "server_name_invalid",
+                          "\"" + host + "\" cannot be the name of a server");
+    return {};
+}
+
+bool agreed_on_protocol(SSL* handle) {
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(handle, &name, &size);
+    return std::string_view(reinterpret_cast<const char*>(name), size) == alpn_name;
+}
+
+std::string peer_common_name(SSL* handle) {
+    const bssl::UniquePtr<X509> cert(SSL_get_peer_certificate(handle));
+    if (!cert)
+        return {};
+    X509_NAME* subject = X509_get_subject_name(cert.get());
+    const int first = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (first < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, first) >= 0)
+        return {};
+    unsigned char* utf8 = nullptr;
+    const int size =
+        ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, first)));
+    if (size < 0)
+        return {};
+    std::string name(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size));
+    OPENSSL_free(utf8);
+    return name.find('\0') == std::string::npos ? name : std::string();
+}
+
+std::string_view handshake_reason(const boost::system::error_code& ec, SSL* handle) {
+    if (ec == boost::asio::error::timed_out)
+        return "timeout";
+    if (ec.category() != boost::asio::error::get_ssl_category()) {
+        if (ec == boost::asio::error::eof || ec == boost::asio::ssl::error::stream_truncated ||
+            ec == boost::asio::error::connection_reset || ec == boost::asio::error::broken_pipe)
+            return "closed";
+        return "other";
+    }
+    const int reason = ERR_GET_REASON(static_cast<std::uint32_t>(ec.value()));
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        const auto verify = verify_reason(SSL_get_verify_result(handle));
+        return verify.empty() ? "other" : verify;
+    }
+    return library_reason(reason);
+}
+
+}  // namespace amoskys::io

@@ -1,0 +1,97 @@
+// Long-running services: signals, reload, readiness.
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "core/base/file.h"
+#include "core/log/log.h"
+#include "core/module/run.h"
+#include "core/module/service_host.h"
+
+namespace amoskys::module {
+
+namespace {
+
+using config::option;
+
+constexpr std::array run_table{
+    option<&ServiceRun::ready_file>("ready_file", "",
+                                    "file that gets one JSON object with the addresses in use", {},
+                                    {.command_line_only = true}),
+};
+
+struct Serving {
+    io::asio::io_context io;
+    metrics::Registry metrics;
+    std::unique_ptr<Service> service;
+    Result<> outcome;
+};
+
+io::Task<void> supervise(Serving& run, io::TaskGroup& group) {
+    run.outcome = co_await group.join();
+    run.io.stop();
+}
+
+void reload(Serving& run, const ModuleInfo& info, const RunRequest& request) {
+    io::notify_service_manager("RELOADING=1");
+    const Result<config::Loaded> loaded = request.reload();
+    const Result<> done = loaded ? run.service->reload(loaded->section(info.config_root))
+                                 : Result<>(loaded.error());
+    if (!done)
+        log::error(info.name, "reload_failed",
+                   "the former state stays: " + std::string(done.error().message));
+    else
+        log::info(info.name, "reloaded", "configuration, certificates and trust map");
+    io::notify_service_manager("READY=1");
+}
+
+}  // namespace
+
+std::span<const config::Option> service_run_options() {
+    return run_table;
+}
+
+ReadyFile::ReadyFile(std::string path) : path_(std::move(path)) {}
+
+ReadyFile::~ReadyFile() {
+    if (written_)
+        ::unlink(path_.c_str());
+}
+
+void ReadyFile::ready(const Json& addresses) {
+    if (!path_.empty()) {
+        const Result<> done = write_file_atomic(path_, json::dump(addresses) + "\n", 0644);
+        written_ = done.has_value();
+        if (!done)
+            log::error("host", "ready_file_failed", done.error().message);
+    }
+    io::notify_service_manager("READY=1");
+}
+
+Result<> run_service(const ModuleInfo& info, const ServiceRun& options, const RunRequest& request) {
+    Serving run;
+    ReadyFile host(options.ready_file);
+    AMOSKYS_TRY(service, info.make_service({.io = run.io,
+                                            .clock = system_clock(),
+                                            .metrics = run.metrics,
+                                            .config = request.loaded.section(info.config_root),
+                                            .state_dir = request.state_dir,
+                                            .host = host}));
+    run.service = std::move(service);
+    io::TaskGroup group(run.io);
+    io::Signals signals(run.io);
+    signals.on_stop([&group](int) {
+        io::notify_service_manager("STOPPING=1");
+        group.cancel();
+    });
+    signals.on_reload([&] { reload(run, info, request); });
+    io::Task<Result<>> task = run.service->run();
+    group.spawn(std::string(info.name), std::move(task));
+    io::asio::co_spawn(run.io, supervise(run, group), io::asio::detached);
+    run.io.run();
+    return run.outcome;
+}
+
+}  // namespace amoskys::module

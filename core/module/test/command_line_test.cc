@@ -1,0 +1,77 @@
+#include "core/module/command_line.h"
+
+#include <array>
+#include <catch2/catch.hpp>
+
+using namespace amoskys;
+using amoskys::module::OptionGroup;
+using amoskys::module::parse_arguments;
+
+namespace {
+
+struct Options {
+    std::string listen = "127.0.0.1:1";
+    std::vector<std::string> targets;
+    bool once = false;
+    std::uint64_t limit = 10;
+    std::string file;
+    Duration wait = std::chrono::seconds(5);
+};
+constexpr std::array table{
+    config::option<&Options::listen>("http.listen", "", "address"),
+    config::option<&Options::targets>("target", "", "targets"),
+    config::option<&Options::once>("once", "", "one cycle"),
+    config::option<&Options::limit>("limit", "rows", "most rows", {.min = 1, .max = 1000},
+                                    {.short_flag = 'n'}),
+    config::option<&Options::file>("file", "", "file", {}, {.positional = true}),
+    config::option<&Options::wait>("max_wait", "", "longest wait"),
+};
+const OptionGroup groups[] = {{"x", "Options", table, config::make_config<Options>}};
+
+Result<Options> parse(std::vector<std::string> words) {
+    AMOSKYS_TRY(settings, parse_arguments(words, groups));
+    Options options;
+    AMOSKYS_TRY_VOID(module::apply_settings(groups[0], settings, &options));
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("flags come from the table: dots and underscores become dashes, the last value counts") {
+    const auto options =
+        parse({"--http-listen", "a:1", "--http-listen=b:2", "--once", "-n", "5", "input.csv",
+               "--max-wait", "1m30s", "--target", "a", "--target", "b"});
+    REQUIRE(options);
+    CHECK(options->listen == "b:2");
+    CHECK(options->once);
+    CHECK(options->limit == 5);
+    CHECK(options->file == "input.csv");
+    CHECK(options->wait == std::chrono::seconds(90));
+    CHECK(options->targets == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("a wrong flag names the nearest right one and nothing is guessed") {
+    const auto wrong = parse({"--limt", "5"});
+    REQUIRE(!wrong);
+    CHECK(wrong.error().kind == ErrorKind::usage);
+    CHECK(wrong.error().hint == "did you mean --limit?");
+    CHECK(!parse({"--lim", "5"}));  // no abbreviations
+}
+
+TEST_CASE("values outside the bounds, missing values and extra words are usage errors") {
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"--limit", "0"}, {"--limit", "many"}, {"--limit"}, {"--max-wait", "5"}, {"a", "b"}}) {
+        const auto wrong = parse(words);
+        REQUIRE(!wrong);
+        CHECK(wrong.error().kind == ErrorKind::usage);
+    }
+    CHECK(parse({"--limit", "1000"})->limit == 1000);
+}
+
+TEST_CASE("help shows flag, unit, bounds and the default of the struct") {
+    const std::string help = module::help_options(groups);
+    CHECK(help.find("-n, --limit N") != std::string::npos);
+    CHECK(help.find("1..1000 rows; default 10") != std::string::npos);
+    CHECK(help.find("default 5s") != std::string::npos);
+    CHECK(help.find("--http-listen") != std::string::npos);
+}

@@ -1,0 +1,352 @@
+#include "modules/collectors/proc/reader.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "core/base/text.h"
+
+namespace amoskys::proc {
+namespace {
+
+constexpr std::size_t buffer_bytes = 64 * 1024;
+constexpr std::uint64_t ns_per_second = 1'000'000'000;
+// Beyond this the wall clock was set rather than slewed, and start times move with it.
+constexpr std::uint64_t boot_time_tolerance_ns = 100'000'000;
+
+// struct linux_dirent64 of getdents64(2), up to the name.
+constexpr std::size_t dirent_reclen_offset = 16, dirent_name_offset = 19;
+
+ReadOutcome outcome_of(int error) {
+    if (error == ENOENT || error == ESRCH)
+        return ReadOutcome::gone;
+    return ReadOutcome::denied;
+}
+
+}  // namespace
+
+Result<FieldSet> parse_fields(std::span<const std::string> names) {
+    FieldSet set{false, false, false, false, false, false};
+    bool* const members[] = {&set.exe, &set.cmdline, &set.cgroup, &set.cwd, &set.io, &set.fds};
+    for (const auto& name : names) {
+        const auto found = std::find(std::begin(all_fields), std::end(all_fields), name);
+        if (found == std::end(all_fields)) {
+            const auto near = nearest(name, all_fields);
+            return make_error(ErrorKind::config, "config_unknown_value",
+                              "agent.proc.fields: no field \"" + printable(name) +
+                                  "\"; allowed are exe, cmdline, cgroup, cwd, io, fds",
+                              near.empty() ? "" : "did you mean " + std::string(near) + "?");
+        }
+        *members[found - std::begin(all_fields)] = true;
+    }
+    return set;
+}
+
+ProcessReader::ProcessReader(FileDescriptor root, const FieldSet& fields,
+                             const std::filesystem::path& passwd)
+    : root_(std::move(root)),
+      fields_(fields),
+      users_(passwd),
+      ticks_per_second_(static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK))),
+      page_bytes_(static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))),
+      buffer_(buffer_bytes) {}
+
+Result<std::unique_ptr<ProcessReader>> ProcessReader::open(const std::filesystem::path& proc_root,
+                                                           const FieldSet& fields,
+                                                           const std::filesystem::path& passwd) {
+    FileDescriptor root(::open(proc_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!root)
+        return errno_error("proc_root", "cannot open " + proc_root.string(), errno);
+    std::unique_ptr<ProcessReader> reader(new ProcessReader(std::move(root), fields, passwd));
+    struct statfs filesystem {};
+    reader->is_procfs_ =
+        ::fstatfs(reader->root_.get(), &filesystem) == 0 && filesystem.f_type == PROC_SUPER_MAGIC;
+    struct stat own {};
+    reader->size_counts_fds_ = reader->is_procfs_ &&
+                               ::fstatat(reader->root_.get(), "self/fd", &own, 0) == 0 &&
+                               own.st_size > 0;
+    std::string_view text;
+    if (reader->slurp(reader->root_.get(), "sys/kernel/random/boot_id", text))
+        append_safe_text(trim(text), 64, reader->boot_id_);
+    return reader;
+}
+
+std::uint64_t ProcessReader::uptime_ns() {
+    if (is_procfs_) {
+        timespec now{};
+        ::clock_gettime(CLOCK_BOOTTIME, &now);
+        return static_cast<std::uint64_t>(now.tv_sec) * ns_per_second +
+               static_cast<std::uint64_t>(now.tv_nsec);
+    }
+    std::string_view text;
+    double seconds = 0;
+    if (!slurp(root_.get(), "uptime", text) ||
+        std::from_chars(text.data(), text.data() + text.size(), seconds).ec != std::errc() ||
+        !(seconds >= 0 && seconds < 1e9))
+        return 0;
+    return static_cast<std::uint64_t>(seconds * 1e9);
+}
+
+void ProcessReader::begin(const Clock& clock) {
+    users_.refresh();
+    const std::uint64_t now = clock.now_ns(), uptime = uptime_ns();
+    const std::uint64_t boot = now > uptime ? now - uptime : 0;
+    const std::uint64_t moved = boot > boot_ns_ ? boot - boot_ns_ : boot_ns_ - boot;
+    if (moved > boot_time_tolerance_ns)
+        boot_ns_ = boot;
+}
+
+Result<std::vector<Pid>> ProcessReader::list() {
+    std::vector<Pid> pids;
+    FileDescriptor folder(::openat(root_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder)
+        return errno_error("proc_root", "cannot list the processes", errno);
+    while (true) {
+        const long got = ::syscall(SYS_getdents64, folder.get(), buffer_.data(), buffer_.size());
+        if (got < 0)
+            return errno_error("proc_root", "cannot list the processes", errno);
+        if (got == 0)
+            break;
+        for (long at = 0; at < got;) {
+            std::uint16_t length = 0;
+            std::memcpy(&length, buffer_.data() + at + dirent_reclen_offset, sizeof length);
+            const char* const name = buffer_.data() + at + dirent_name_offset;
+            const char* const end = name + std::strlen(name);
+            Pid pid = 0;
+            if (const auto parsed = std::from_chars(name, end, pid);
+                parsed.ec == std::errc() && parsed.ptr == end)
+                pids.push_back(pid);
+            at += length;
+        }
+    }
+    std::sort(pids.begin(), pids.end());
+    return pids;
+}
+
+bool ProcessReader::slurp(int folder, const char* name, std::string_view& out) {
+    const FileDescriptor file(::openat(folder, name, O_RDONLY | O_CLOEXEC));
+    if (!file) {
+        last_errno_ = errno;
+        return false;
+    }
+    // The kernel hands such a file over in one piece where the buffer has room, except that long
+    // ones may come page by page.
+    constexpr std::size_t page_by_page_bytes = 3072;
+    std::size_t filled = 0;
+    while (filled < buffer_.size()) {
+        const ssize_t got = ::read(file.get(), buffer_.data() + filled, buffer_.size() - filled);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            last_errno_ = errno;
+            return false;
+        }
+        filled += static_cast<std::size_t>(got);
+        if (got == 0 || filled < page_by_page_bytes)
+            break;
+    }
+    bytes_read_ += filled;
+    out = {buffer_.data(), filled};
+    return true;
+}
+
+void ProcessReader::missing(messaging::ProcessEvent& event, std::string_view field) {
+    if (last_errno_ == ESRCH)
+        vanished_ = true;
+    const char* const name = ::strerrorname_np(last_errno_);
+    event.add_missing(std::string(field) + ":" +
+                      (name == nullptr ? std::to_string(last_errno_) : name));
+}
+
+ReadOutcome ProcessReader::open_process(Pid pid, FileDescriptor& folder, Stat& stat) {
+    char name[16] = {};
+    std::to_chars(name, name + sizeof name - 1, pid);
+    folder = FileDescriptor(::openat(root_.get(), name, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!folder)
+        return outcome_of(errno);
+    std::string_view text;
+    if (!slurp(folder.get(), "stat", text))
+        return outcome_of(last_errno_);
+    const auto parsed = parse_stat(text);
+    if (!parsed || parsed->pid != pid)
+        return ReadOutcome::malformed;
+    stat = *parsed;
+    return ReadOutcome::read;
+}
+
+ReadOutcome ProcessReader::read_ticks(Pid pid, Sample& out) {
+    FileDescriptor folder;
+    Stat stat;
+    out.uptime_ns = uptime_ns();
+    if (const auto outcome = open_process(pid, folder, stat); outcome != ReadOutcome::read)
+        return outcome;
+    out.event.Clear();
+    out.event.set_pid(pid);
+    out.event.set_start_ticks(stat.start_ticks);
+    out.cpu_ticks = stat.cpu_ticks;
+    return ReadOutcome::read;
+}
+
+ReadOutcome ProcessReader::read(Pid pid, Sample& out) {
+    FileDescriptor folder;
+    Stat stat;  // its name is a view of the buffer
+    out.uptime_ns = uptime_ns();
+    if (const auto outcome = open_process(pid, folder, stat); outcome != ReadOutcome::read)
+        return outcome;
+    out.cpu_ticks = stat.cpu_ticks;
+    vanished_ = false;
+    auto& event = out.event;
+    event.Clear();
+    event.set_pid(pid);
+    event.set_ppid(stat.ppid);
+    append_safe_text(stat.name, 64, *event.mutable_name());  // before the buffer is used again
+    append_safe_text({&stat.state, 1}, 4, *event.mutable_state());
+    event.set_pgid(stat.pgid);
+    event.set_sid(stat.sid);
+    if (stat.tty != 0)
+        event.set_tty(tty_name(stat.tty));
+    event.set_nice(stat.nice);
+    event.set_threads(stat.threads);
+    event.set_vms_bytes(stat.vms_bytes);
+    event.set_rss_bytes(stat.rss_pages * page_bytes_);
+    event.set_cpu_seconds(static_cast<double>(stat.cpu_ticks) /
+                          static_cast<double>(ticks_per_second_));
+    event.set_start_ticks(stat.start_ticks);
+    event.set_start_ts_ns(boot_ns_ + stat.start_ticks * (ns_per_second / ticks_per_second_));
+    event.set_boot_id(boot_id_);
+    event.set_event_time_ns(boot_ns_ + out.uptime_ns);
+    read_status(folder.get(), event);
+    read_commands(folder.get(), stat, event);
+    if (fields_.cgroup)
+        read_cgroup(folder.get(), event);
+    if (fields_.io)
+        read_io(folder.get(), event);
+    return vanished_ ? ReadOutcome::gone : ReadOutcome::read;
+}
+
+void ProcessReader::read_status(int folder, messaging::ProcessEvent& event) {
+    std::string_view text;
+    last_errno_ = EBADMSG;  // where the text is not what it should be
+    std::optional<Status> status;
+    if (slurp(folder, "status", text))
+        status = parse_status(text);
+    if (!status) {
+        missing(event, "uid");
+        missing(event, "gid");
+        missing(event, "euid");
+        return;
+    }
+    event.set_uid(status->uid);
+    event.set_euid(status->euid);
+    event.set_gid(status->gid);
+    event.set_user(std::string(users_.name(status->uid)));
+}
+
+// What only a program has: kernel threads and zombies have none of it, which is not a gap.
+void ProcessReader::read_commands(int folder, const Stat& stat, messaging::ProcessEvent& event) {
+    if (stat.kernel_thread() || stat.state == 'Z' || stat.state == 'X')
+        return;
+    std::string_view text;
+    if (fields_.cmdline) {
+        if (slurp(folder, "cmdline", text)) {
+            parse_cmdline(text, arguments_);
+            for (auto& arg : arguments_.args)
+                event.add_args(std::move(arg));
+            event.set_cmdline(std::move(arguments_.joined));
+            if (arguments_.truncated)
+                event.add_missing("args:truncated");
+        } else {
+            missing(event, "cmdline");
+        }
+    }
+    if (fields_.exe)
+        read_link(folder, "exe", event.mutable_exe(), event);
+    if (fields_.cwd)
+        read_link(folder, "cwd", event.mutable_cwd(), event);
+    if (fields_.fds)
+        read_fds(folder, event);
+}
+
+void ProcessReader::read_link(int folder, const char* name, std::string* out,
+                              messaging::ProcessEvent& event) {
+    const ssize_t length = ::readlinkat(folder, name, buffer_.data(), buffer_.size());
+    if (length < 0) {
+        last_errno_ = errno;
+        missing(event, name);
+    } else if (!append_safe_text({buffer_.data(), static_cast<std::size_t>(length)}, max_text_bytes,
+                                 *out)) {
+        event.add_missing(std::string(name) + ":truncated");
+    }
+}
+
+void ProcessReader::read_cgroup(int folder, messaging::ProcessEvent& event) {
+    std::string_view text;
+    if (!slurp(folder, "cgroup", text)) {
+        missing(event, "cgroup");
+        return;
+    }
+    const auto path = parse_cgroup(text);
+    if (!append_safe_text(path, max_text_bytes, *event.mutable_cgroup()))
+        event.add_missing("cgroup:truncated");
+    if (const auto id = container_id(path); !id.empty())
+        event.set_container_id(std::string(id));
+}
+
+void ProcessReader::read_io(int folder, messaging::ProcessEvent& event) {
+    std::string_view text;
+    last_errno_ = EBADMSG;
+    std::optional<Io> io;
+    if (slurp(folder, "io", text))
+        io = parse_io(text);
+    if (!io) {
+        missing(event, "io_read_bytes");
+        missing(event, "io_write_bytes");
+        return;
+    }
+    event.set_io_read_bytes(io->read_bytes);
+    event.set_io_write_bytes(io->write_bytes);
+}
+
+void ProcessReader::read_fds(int folder, messaging::ProcessEvent& event) {
+    struct stat info {};
+    if (size_counts_fds_ && ::fstatat(folder, "fd", &info, 0) == 0) {
+        event.set_fds(static_cast<std::uint32_t>(info.st_size));
+        return;
+    }
+    const std::int64_t count = count_entries(folder);
+    if (count < 0)
+        missing(event, "fds");
+    else
+        event.set_fds(static_cast<std::uint32_t>(count));
+}
+
+// Entries of "fd" below folder without "." and ".."; -1 with last_errno_.
+std::int64_t ProcessReader::count_entries(int folder) {
+    const FileDescriptor fds(::openat(folder, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    std::int64_t count = 0;
+    while (fds) {
+        const long got = ::syscall(SYS_getdents64, fds.get(), buffer_.data(), buffer_.size());
+        if (got == 0)
+            return count - 2;
+        if (got < 0)
+            break;
+        for (long at = 0; at < got; ++count) {
+            std::uint16_t length = 0;
+            std::memcpy(&length, buffer_.data() + at + dirent_reclen_offset, sizeof length);
+            at += length;
+        }
+    }
+    last_errno_ = errno;
+    return -1;
+}
+
+}  // namespace amoskys::proc

@@ -1,0 +1,325 @@
+#include "modules/collectors/snmp/decode.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <set>
+
+#include "core/base/text.h"
+
+namespace amoskys::snmp {
+namespace {
+
+constexpr double exact_integers = 9007199254740992.0;  // 2^53
+constexpr std::int64_t two_to_32 = std::int64_t{1} << 32;
+
+// A device's text as UTF-8: octets that are none become U+FFFD.
+std::string utf8(std::string_view raw) {
+    if (valid_utf8(raw))
+        return std::string(raw);
+    std::string out;
+    for (std::size_t at = 0; at < raw.size();) {
+        std::size_t length = 1;
+        while (length <= 4 && at + length <= raw.size() && !valid_utf8(raw.substr(at, length)))
+            ++length;
+        const bool good = length <= 4 && at + length <= raw.size();
+        out += good ? raw.substr(at, length) : std::string_view("\xEF\xBF\xBD");
+        at += good ? length : 1;
+    }
+    return out;
+}
+
+std::string dotted(std::string_view bytes) {
+    std::string out;
+    for (const char c : bytes) {
+        if (!out.empty())
+            out += '.';
+        out += std::to_string(static_cast<unsigned char>(c));
+    }
+    return out;
+}
+
+// Text of a value for labels and text metrics; nothing where it is not a text.
+std::optional<std::string> text_of(const Value& value) {
+    if (const auto* oid = std::get_if<Oid>(&value.data))
+        return format_oid(*oid);
+    const auto* raw = std::get_if<std::string>(&value.data);
+    if (!raw)
+        return std::nullopt;
+    return value.type == Type::ip_address ? dotted(*raw) : *raw;
+}
+
+std::optional<double> parse_number(std::string_view text) {
+    text = trim(text);
+    double number = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (failed != std::errc() || end != text.data() + text.size() || !std::isfinite(number))
+        return std::nullopt;
+    return number;
+}
+
+class Builder {
+  public:
+    Builder(const Profile& profile, const PollResult& result, const DeviceContext& device)
+        : profile_(profile), result_(result), device_(device) {}
+
+    Decoded build();
+
+  private:
+    using Labels = std::vector<std::pair<const Metric*, std::string>>;
+
+    const Value* scalar(std::string_view name) const;
+    std::string scalar_text(std::string_view name) const;
+    void new_record();
+    void add(messaging::TelemetryEvent event);
+    void add_status();
+    void add_metadata();
+    void add_table(const Table& table, const std::vector<Rows>& columns);
+    void add_metric(const Metric& metric, const Value& value, std::string index,
+                    const Labels& labels);
+    bool set_value(const Metric& metric, const Value& value, messaging::MetricData& data);
+    void set_text(std::string_view raw, messaging::MetricData& data);
+    bool set_integer(const Metric& metric, std::int64_t value, messaging::MetricData& data);
+    void find_missing();
+
+    const Profile& profile_;
+    const PollResult& result_;
+    const DeviceContext& device_;
+    Decoded out_;
+    std::size_t record_bytes_ = 0;
+    std::set<std::string_view> seen_;
+};
+
+messaging::DeviceTelemetry empty_record(const DeviceContext& device) {
+    messaging::DeviceTelemetry record;
+    record.set_device_id(device.device_id);
+    record.set_device_type("NETWORK");
+    record.set_protocol("SNMP");
+    record.set_collection_agent("amoskys-snmp");
+    record.set_agent_version(AMOSKYS_VERSION);
+    record.set_timestamp_ns(device.time_ns);
+    record.set_collection_interval_ms(device.interval_ms);
+    return record;
+}
+
+messaging::StatusData& begin_status(const DeviceContext& device, std::string_view now,
+                                    messaging::TelemetryEvent& event) {
+    event.set_event_type("STATUS");
+    auto& status = *event.mutable_status_data();
+    status.set_component_name("snmp");
+    status.set_status(std::string(now));
+    status.set_previous_status(device.previous_status);
+    status.set_status_change_time_ns(
+        device.previous_status == now && device.since_ns != 0 ? device.since_ns : device.time_ns);
+    return status;
+}
+
+const Value* Builder::scalar(std::string_view name) const {
+    for (std::size_t i = 0; i < profile_.scalars.size(); ++i)
+        if (profile_.scalars[i].name == name)
+            return has_value(result_.scalars[i]) ? &result_.scalars[i] : nullptr;
+    return nullptr;
+}
+
+std::string Builder::scalar_text(std::string_view name) const {
+    const Value* value = scalar(name);
+    return value ? utf8(text_of(*value).value_or("").substr(0, 1024)) : "";
+}
+
+void Builder::new_record() {
+    out_.records.push_back(empty_record(device_));
+    record_bytes_ = out_.records.back().ByteSizeLong();
+}
+
+void Builder::add(messaging::TelemetryEvent event) {
+    const std::size_t size = event.ByteSizeLong() + 6;  // tag and length
+    if (record_bytes_ + size > max_record_bytes && out_.records.back().events_size() > 0) {
+        out_.records.back().set_batch_size(
+            static_cast<std::uint32_t>(out_.records.back().events_size()));
+        new_record();
+    }
+    record_bytes_ += size;
+    *out_.records.back().add_events() = std::move(event);
+}
+
+void Builder::add_metadata() {
+    auto& metadata = *out_.records.front().mutable_metadata();
+    metadata.set_ip_address(device_.address);
+    metadata.add_protocols("SNMP");
+    metadata.set_physical_location(scalar_text("sysLocation"));
+    for (const std::string_view name : {"sysDescr", "sysObjectID", "sysName"})
+        if (std::string text = scalar_text(name); !text.empty())
+            (*metadata.mutable_custom_properties())[std::string(name)] = std::move(text);
+    record_bytes_ = out_.records.front().ByteSizeLong();
+}
+
+void Builder::add_status() {
+    messaging::TelemetryEvent event;
+    auto& status = begin_status(device_, status_of(result_), event);
+    status.set_health_status(result_.cut_short ? "DEGRADED" : "HEALTHY");
+    status.set_response_time_ms(device_.response_time_ms);
+    if (const Value* uptime = scalar("hrSystemUptime"))
+        if (const auto* ticks = std::get_if<std::uint64_t>(&uptime->data))
+            status.set_uptime_seconds(static_cast<float>(static_cast<double>(*ticks) / 100));
+    if (result_.cut_short) {
+        event.set_severity("WARN");
+        (*event.mutable_attributes())["reason"] = "stopped answering during the poll";
+    }
+    add(std::move(event));
+}
+
+void Builder::set_text(std::string_view raw, messaging::MetricData& data) {
+    if (raw.size() > max_text_bytes) {
+        (*data.mutable_labels())["truncated_bytes"] = std::to_string(raw.size());
+        raw = raw.substr(0, max_text_bytes);
+    }
+    std::string text = utf8(raw);
+    if (text.ends_with('\0'))
+        text.pop_back();  // agents that count C's terminator
+    if (text != raw)
+        data.set_binary_value(std::string(raw));  // as it was sent
+    data.set_string_value(std::move(text));
+    data.set_value_kind(messaging::MetricData::TEXT);
+}
+
+bool Builder::set_integer(const Metric& metric, std::int64_t value, messaging::MetricData& data) {
+    if (metric.read == Read::unsigned32 && value < 0 && value >= -two_to_32 / 2) {
+        (*data.mutable_labels())["raw"] = std::to_string(value);
+        value += two_to_32;
+    }
+    data.set_numeric_value(static_cast<double>(value));
+    for (const auto& [number, name] : metric.names)
+        if (number == value)
+            (*data.mutable_labels())["name"] = name;
+    return true;
+}
+
+// False where the value is not what the profile says it is.
+bool Builder::set_value(const Metric& metric, const Value& value, messaging::MetricData& data) {
+    if (metric.kind == MetricKind::text) {
+        const auto text = text_of(value);
+        if (text)
+            set_text(*text, data);
+        return text.has_value();
+    }
+    data.set_value_kind(messaging::MetricData::NUMERIC);
+    if (const auto* integer = std::get_if<std::int64_t>(&value.data))
+        return set_integer(metric, *integer, data);
+    if (const auto* natural = std::get_if<std::uint64_t>(&value.data)) {
+        if (*natural <= static_cast<std::uint64_t>(exact_integers))
+            return set_integer(metric, static_cast<std::int64_t>(*natural), data);
+        data.set_numeric_value(static_cast<double>(*natural));
+        data.set_counter_value(*natural);
+        return true;
+    }
+    std::optional<double> number;
+    if (const auto* real = std::get_if<double>(&value.data); real && std::isfinite(*real))
+        number = *real;
+    else if (const auto* text = std::get_if<std::string>(&value.data);
+             text && metric.read == Read::number)
+        number = parse_number(*text);
+    if (number)
+        data.set_numeric_value(*number);
+    return number.has_value();
+}
+
+void Builder::add_metric(const Metric& metric, const Value& value, std::string index,
+                         const Labels& labels) {
+    if (!metric.stored || !has_value(value))
+        return;
+    messaging::TelemetryEvent event;
+    event.set_event_type("METRIC");
+    auto& data = *event.mutable_metric_data();
+    if (!set_value(metric, value, data)) {
+        if (out_.unreadable.empty() || out_.unreadable.back() != metric.name)
+            out_.unreadable.push_back(metric.name);
+        return;
+    }
+    seen_.insert(metric.name);
+    data.set_metric_name(metric.name);
+    data.set_metric_type(metric.kind == MetricKind::counter ? "COUNTER" : "GAUGE");
+    data.set_unit(metric.unit);
+    data.set_index(std::move(index));
+    auto& all = *data.mutable_labels();
+    all["source"] = "snmp";
+    for (const auto& [column, text] : labels)
+        if (column != &metric)
+            all[column->name] = text;
+    ++out_.metrics;
+    add(std::move(event));
+}
+
+// Merges the columns, each ascending by index, into rows.
+void Builder::add_table(const Table& table, const std::vector<Rows>& columns) {
+    std::vector<std::size_t> at(columns.size(), 0);
+    for (;;) {
+        const Oid* index = nullptr;
+        for (std::size_t c = 0; c < columns.size(); ++c)
+            if (at[c] < columns[c].size() && (!index || columns[c][at[c]].first < *index))
+                index = &columns[c][at[c]].first;
+        if (!index)
+            return;
+        std::vector<const Value*> row(columns.size(), nullptr);
+        for (std::size_t c = 0; c < columns.size(); ++c)
+            if (at[c] < columns[c].size() && columns[c][at[c]].first == *index)
+                row[c] = &columns[c][at[c]++].second;
+        Labels labels;
+        for (const std::size_t c : table.labels)
+            if (row[c] && has_value(*row[c]))
+                if (auto text = text_of(*row[c]); text && !text->empty())
+                    labels.emplace_back(&table.columns[c], utf8(text->substr(0, 256)));
+        for (std::size_t c = 0; c < columns.size(); ++c)
+            if (row[c])
+                add_metric(table.columns[c], *row[c], format_oid(*index), labels);
+    }
+}
+
+void Builder::find_missing() {
+    const auto look = [this](const Metric& metric) {
+        if (metric.stored && !seen_.contains(metric.name) &&
+            std::ranges::find(out_.unreadable, metric.name) == out_.unreadable.end())
+            out_.missing.push_back(metric.name);
+    };
+    std::ranges::for_each(profile_.scalars, look);
+    for (const Table& table : profile_.tables)
+        std::ranges::for_each(table.columns, look);
+}
+
+Decoded Builder::build() {
+    new_record();
+    add_metadata();
+    add_status();
+    for (std::size_t i = 0; i < profile_.scalars.size(); ++i)
+        add_metric(profile_.scalars[i], result_.scalars[i], "", {});
+    for (std::size_t i = 0; i < profile_.tables.size(); ++i)
+        add_table(profile_.tables[i], result_.tables[i]);
+    out_.records.back().set_batch_size(
+        static_cast<std::uint32_t>(out_.records.back().events_size()));
+    find_missing();
+    return std::move(out_);
+}
+
+}  // namespace
+
+std::string_view status_of(const PollResult& result) {
+    return result.cut_short ? "partial" : "online";
+}
+
+Decoded decode(const Profile& profile, const PollResult& result, const DeviceContext& device) {
+    return Builder(profile, result, device).build();
+}
+
+messaging::DeviceTelemetry offline_record(const DeviceContext& device, std::string_view reason) {
+    messaging::DeviceTelemetry record = empty_record(device);
+    record.mutable_metadata()->set_ip_address(device.address);
+    record.mutable_metadata()->add_protocols("SNMP");
+    messaging::TelemetryEvent& event = *record.add_events();
+    event.set_severity("ERROR");
+    (*event.mutable_attributes())["reason"] = utf8(reason);
+    begin_status(device, "offline", event).set_health_status("UNHEALTHY");
+    record.set_batch_size(1);
+    return record;
+}
+
+}  // namespace amoskys::snmp
