@@ -28,10 +28,12 @@ class Kills(harness.AmoskysTest):
         # Two lanes at full speed: replay reads the whole file again at each start, so every row may come several
         # times, but each envelope of a lane once.
         states = [self.folder / f"agent-{lane}" for lane in ("a", "b")]
+        self.ok("pki", "issue", "agent", "second")
+        ids = [self.local_identity(), "second"]
         for state in states:
             state.mkdir()
             (state / "pki").symlink_to(self.state / "pki")
-        agents = [self.publish(listen, state, file) for state, file in zip(states, files)]
+        agents = [self.publish(listen, state, file, name) for state, file, name in zip(states, files, ids)]
         for _ in range(KILLS):
             time.sleep(chance.uniform(0.02, 0.15))  # the moment of the kill is what is tried
             victim = chance.choice(["bus", "a", "b"])
@@ -41,21 +43,21 @@ class Kills(harness.AmoskysTest):
             else:
                 i = "ab".index(victim)
                 self.stop(agents[i], signal.SIGKILL)
-                agents[i] = self.publish(listen, states[i], files[i])
+                agents[i] = self.publish(listen, states[i], files[i], ids[i])
         for agent in agents:
             self.stop(agent)
         # What is left in the spools is drained by a last short run.
         rows = self.folder / "last.csv"
         rows.write_text("device_id,ts_ns,last\nend,1764821300000000000,1\n")
-        for state in states:
-            self.ok("agent", "replay", rows, "--bus", listen, "--id", self.identity(), state=state, timeout_s=300)
+        for state, name in zip(states, ids):
+            self.ok("agent", "replay", rows, "--bus", listen, "--id", name, state=state, timeout_s=300)
         self.stop(bus)
         verification = json.loads(self.ok("inspect", "verify", "-o", "json", timeout_s=300))
         self.assertEqual(verification["findings"], [])
         self.assertGreater(verification["records"], KILLS)
 
-    def identity(self):
-        return next(p.stem for p in (self.state / "pki/agents").glob("*.crt"))
+    def local_identity(self):
+        return next(p.stem for p in (self.state / "pki/agents").glob("*.crt") if p.stem != "second")
 
     def history(self, name):
         file = self.folder / f"{name}.csv"
@@ -65,8 +67,8 @@ class Kills(harness.AmoskysTest):
                 out.write(f"{name}-{i % 50},{1764821300000000000 + i * 1_000_000_000}," + ",".join(str(i + k) for k in range(20)) + "\n")
         return file
 
-    def publish(self, listen, state, file):
-        return self.start("agent", "replay", str(file), "--bus", listen, "--id", self.identity(), state=state, name="replay")
+    def publish(self, listen, state, file, name):
+        return self.start("agent", "replay", str(file), "--bus", listen, "--id", name, state=state, name="replay")
 
 
 if __name__ == "__main__":
