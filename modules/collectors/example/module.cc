@@ -90,7 +90,6 @@ class ExampleCollector final : public module::Collector {
     const module::CollectorContext context_;
     std::shared_ptr<const ExampleConfig> config_;
 };
-
 }  // namespace
 }  // namespace amoskys::example
 
@@ -101,9 +100,7 @@ const module::ModuleInfo example_module{
     .name = "example",
     .kind = module::Kind::collector,
     .summary = "collect the load averages of this host, as an example to copy",
-    .details =
-        "Reads the load averages over 1, 5 and 15 minutes once per interval. `agent proc` gives "
-        "them too.",
+    .details = "Reads them once per interval. `agent proc` gives them too.",
     .config_root = "agent.example",
     .options = example::options,
     .make_config = &config::make_config<example::ExampleConfig>,
