@@ -13,7 +13,7 @@
 
 namespace amoskys::module {
 
-// A dense table of numbers, row-major; NaN = missing.
+// A dense table of numbers, row-major; NaN = missing, never infinite.
 struct FeatureTable {
     std::vector<std::string> columns;
     std::vector<double> values;  // rows x columns
@@ -23,28 +23,34 @@ struct FeatureTable {
     }
 };
 
+// Why a row got its score: one feature's part in it.
 struct Contribution {
     std::size_t column = 0;
-    double share = 0;  // part of the score that this feature explains, 0..1
-};
-
-struct Score {
-    double value = 0;                         // larger = more unusual
-    std::vector<Contribution> contributions;  // largest first
+    double expected = 0;  // typical value in training
+    double share = 0;     // part of the score that this feature explains, 0..1
 };
 
 // Pure and thread-safe once made.
 class Model {
   public:
     virtual ~Model() = default;
-    virtual Result<Score> score(std::span<const double> row) const = 0;
+    // The columns it was trained on: a row has their values in this order.
+    virtual std::span<const std::string> columns() const = 0;
+    // Larger = more unusual. NaN in the row = missing.
+    virtual double score(std::span<const double> row) const = 0;
+    // The features that speak most for the row's score, largest first, at most `most`.
+    virtual std::vector<Contribution> explain(std::span<const double> row,
+                                              std::size_t most) const = 0;
     virtual Json save() const = 0;
 };
 
 struct ModelKind {
+    // bad_data where the table cannot be learned from; usage for an unknown parameter.
     Result<std::unique_ptr<Model>> (*train)(const FeatureTable& table, std::uint64_t seed,
                                             const Json& parameters);
+    // bad_data where `saved` is not what save() of this kind writes.
     Result<std::unique_ptr<Model>> (*load)(const Json& saved);
+    std::string_view parameters;  // for --help: "trees (100), sample (256)"
 };
 
 }  // namespace amoskys::module

@@ -132,7 +132,7 @@ struct ModuleInfo {
     CollectorFactory make_collector = nullptr;
     ServiceFactory make_service = nullptr;
     std::span<const Verb> verbs;  // tools and multi-verb modules (score, inspect, pki)
-    ExtractorFactory make_extractor = nullptr;
+    const ExtractorKind* extractor = nullptr;
     const ModelKind* model = nullptr;
 };
 

@@ -250,7 +250,8 @@ void LogImpl::note_lost(std::uint64_t first, std::uint64_t last, const std::file
                         const std::string& what) {
     const std::lock_guard hold(damages_mutex_);
     for (const Damage& known : damages_) {
-        const bool inside = known.first.value <= first && last <= known.last.value && first != 0;
+        const bool inside =
+            first != 0 && first <= last && known.first.value <= first && last <= known.last.value;
         const bool same =
             known.first.value == first && known.last.value == last && known.file == file.string();
         if (inside || same)

@@ -179,6 +179,8 @@ Result<std::vector<Damage>> rebuild_segment(const RebuildRequest& request, const
             AMOSKYS_TRY_VOID(carry_over(*states, env));
         head.first_kept = trimmed_to;
         AMOSKYS_TRY_VOID(Refill(found, options, env, head).run(first, last, segment.lost));
+        if (!request.next_first && !found.head)
+            segment.lost.emplace_back(std::max(first, last + 1), 0);
         head.states_as_of = found.head ? found.head->states_as_of : first - 1;
         return {};
     };
@@ -187,12 +189,10 @@ Result<std::vector<Damage>> rebuild_segment(const RebuildRequest& request, const
     AMOSKYS_TRY_VOID(make_segment(request.folder, segment, map_bytes_for(options), fill));
     std::vector<Damage> out;
     for (const auto& [lost_first, lost_last] : segment.lost)
-        out.push_back({{lost_first}, {lost_last}, aside, request.why});
-    if (!request.next_first && !found.head)
-        out.push_back({{last < first ? first : last + 1},
-                       {0},
+        out.push_back({{lost_first},
+                       {lost_last},
                        aside,
-                       request.why + "; what followed is unknown"});
+                       request.why + (lost_last == 0 ? "; what followed is unknown" : "")});
     if (out.empty())
         out.push_back({{first}, {first - 1}, aside, request.why + "; every record was salvaged"});
     return out;

@@ -8,7 +8,9 @@
 //   8
 //           | first kept sequence 8 | stored bytes trimmed from this segment 8
 //           | sequence up to which the states are known 8 | frontier
-//   lost:   pairs of first and last sequence (8 + 8) that were not found when the file was rebuilt
+//   lost:   pairs of first and last sequence (8 + 8) that were not found when the file was rebuilt;
+//   last is 0
+//           where the end of the log was lost and nobody knows how much followed
 //
 // check = first 8 bytes of SHA-256 of what follows. "so far" counts from the log's beginning.
 // Integers little-endian. Invariants: frontier size = last sequence; first sequence = last of the
