@@ -36,7 +36,7 @@ TEST_CASE("a threshold that nothing exceeds has precision, recall and F1 of zero
 TEST_CASE("labels of one class are refused") {
     const std::vector<double> scores = {1, 2};
     const auto refused = evaluate(scores, {true, true}, 0);
-    REQUIRE_FALSE(refused);
+    REQUIRE(refused.has_error());
     CHECK(refused.error().message ==
           "all 2 labels are the same; anomalies and normal rows are needed");
 }

@@ -45,7 +45,7 @@ TEST_CASE("model parameters are name=number and anything else is a usage error")
     CHECK(parsed["rate"] == 0.5);
     for (const char* wrong : {"trees", "=5", "trees=", "trees=many", "trees=5x"}) {
         const auto refused = parse_parameters({wrong});
-        REQUIRE_FALSE(refused);
+        REQUIRE(refused.has_error());
         CHECK(refused.error().kind == ErrorKind::usage);
     }
 }

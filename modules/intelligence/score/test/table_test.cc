@@ -57,7 +57,7 @@ TEST_CASE("a model's columns are chosen by name and an absent one is refused") {
     CHECK(dropped == 1);
     const std::vector<std::string> others = {"a", "p", "q", "r", "s"};
     const auto refused = select_columns(table, others, dropped);
-    REQUIRE_FALSE(refused);
+    REQUIRE(refused.has_error());
     CHECK(refused.error().kind == ErrorKind::bad_data);
     CHECK(refused.error().message == "t.csv lacks 4 of the 5 columns of the model: p, q, r, ...");
 }
@@ -68,7 +68,7 @@ TEST_CASE("training prefers the training table and a folder without tables is no
         fs::temp_directory_path() / ("score_table_test_" + std::to_string(getpid()));
     fs::create_directories(folder);
     const auto none = find_table(folder, true);
-    REQUIRE_FALSE(none);
+    REQUIRE(none.has_error());
     CHECK(none.error().kind == ErrorKind::no_input);
     std::ofstream(folder / "canonical_telemetry_full.csv") << "a\n";
     CHECK(find_table(folder, true).value().filename() == "canonical_telemetry_full.csv");
