@@ -24,8 +24,10 @@ using module::OptionGroup;
 using module::Settings;
 
 constexpr std::array global_table{
-    option<&GlobalOptions::config>("config", "", "configuration file (YAML); may be repeated"),
-    option<&GlobalOptions::set>("set", "", "one setting: key=value; may be repeated"),
+    option<&GlobalOptions::config>("config", "", "configuration file (YAML); may be repeated", {},
+                                   {.repeat = true}),
+    option<&GlobalOptions::set>("set", "", "one setting: key=value; may be repeated", {},
+                                {.repeat = true}),
     option<&GlobalOptions::state_dir>("state_dir", "",
                                       "folder for keys, spools, the log, features and models"),
     option<&GlobalOptions::output>("output", "", "form of the output", {},

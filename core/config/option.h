@@ -42,6 +42,7 @@ struct Flags {
     bool command_line_only = false;  // --once, --stdout: not in files
     char short_flag = 0;
     bool positional = false;  // takes the arguments without a flag (text: one, text_list: all)
+    bool repeat = false;      // text_list: each occurrence of the flag is one item, commas are kept
     std::string_view choices = {};  // "a|b|c": the allowed texts
 };
 

@@ -94,7 +94,12 @@ void add_value(Settings& settings, const Known& entry, const std::string& value)
     const bool list = entry.option->type == Type::text_list;
     if (!list)
         setting.items.clear();  // the last one counts
-    setting.items.push_back(value);
+    const config::Flags& flags = entry.option->flags;
+    if (list && !flags.repeat && !flags.positional)
+        for (std::string_view item : split(value, ','))
+            setting.items.emplace_back(trim(item));
+    else
+        setting.items.push_back(value);
     setting.is_list = list;
     setting.origin.text = flag_of(*entry.option);
 }
@@ -151,7 +156,7 @@ std::string type_word(const Option& option) {
         case Type::text:
             return option.secret ? "@FILE" : "TEXT";
         case Type::text_list:
-            return "A,B";
+            return option.flags.repeat ? "TEXT" : "A,B";
     }
     return "";
 }

@@ -33,6 +33,10 @@ std::span<const config::Option> service_run_options();
 
 Result<> run_tool(const ModuleInfo& info, const Verb& verb, const Settings& settings,
                   const RunRequest& request);
+// A verb from inside the process, with the words a user would type after it; output goes to `out`.
+Result<> run_verb(std::string_view module_name, std::string_view verb_name,
+                  std::span<const std::string> arguments, const ToolContext& caller,
+                  const OutputOptions& output, ByteSink& out);
 Result<> run_collectors(std::span<const ModuleInfo* const> infos, const CollectorRun& run,
                         const RunRequest& request);
 Result<> run_service(const ModuleInfo& info, const ServiceRun& run, const RunRequest& request);

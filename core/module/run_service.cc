@@ -37,8 +37,8 @@ io::Task<void> supervise(Serving& run, io::TaskGroup& group) {
 void reload(Serving& run, const ModuleInfo& info, const RunRequest& request) {
     io::notify_service_manager("RELOADING=1");
     const Result<config::Loaded> loaded = request.reload();
-    const Result<> done = loaded ? run.service->reload(loaded->section(info.config_root))
-                                 : Result<>(loaded.error());
+    const Result<> done =
+        loaded ? run.service->reload(loaded->section(info.config_root)) : Result<>(loaded.error());
     if (!done)
         log::error(info.name, "reload_failed",
                    "the former state stays: " + std::string(done.error().message));

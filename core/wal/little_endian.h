@@ -1,5 +1,5 @@
-// Little-endian integers as in this folder's disk formats (record headers, zone entries, segment heads, and
-// LMDB's own pages, which segment_reader.cc reads by itself). Used inside core/wal only.
+// Little-endian integers as in this folder's disk formats (record headers, zone entries, segment
+// heads, and LMDB's own pages, which segment_reader.cc reads by itself). Used inside core/wal only.
 #pragma once
 
 #include <cstdint>

@@ -48,6 +48,7 @@ struct Group {
     std::vector<Append> records;
     std::vector<StateUpdate> states;
     std::vector<std::pair<std::string, WalOffset>> cursors;
+    bool states_complete = false;  // states_as_of() is the newest record from here on
 };
 
 struct Options {
@@ -56,7 +57,18 @@ struct Options {
     Duration segment_max_age = std::chrono::hours(24);
     std::uint64_t dedup_max_keys = 50000;
     Duration dedup_ttl = std::chrono::seconds(300);
+    bool trim_records =
+        false;  // a spool: prune() also deletes single records of the newest segment
+    bool keep_leaf_hashes = true;  // of pruned segments, 32 bytes a record; a spool needs none
+    std::uint64_t min_free_bytes =
+        0;  // append() answers "wal_disk_low" below this; 0 = no watermark
+    std::uint64_t map_bytes =
+        0;  // address space of the newest segment; 0 = by segment_max_bytes; it grows
     const Clock* clock = nullptr;  // system clock where null
+    // Cuts the signature (64 bytes, or none) out of a stored record, so that a salvaged record
+    // keeps its leaf in the Merkle tree. Without it, or where the leaf was lost too, the tree has
+    // lost_leaf() there.
+    std::function<Bytes(const RecordView&)> signature_of;
 };
 
 struct Appended {
@@ -74,7 +86,8 @@ struct LogStats {
     UnixNanos oldest_received_ns = 0, newest_received_ns = 0;
 };
 
-// A range of records that could not be read; `inspect gaps` lists them.
+// A range of records that could not be read; `inspect gaps` lists them. last is 0 where nobody
+// knows how far it went (the newest segment was lost: everything after `first` that was not found).
 struct Damage {
     WalOffset first, last;
     std::string file, what;
@@ -113,7 +126,9 @@ class Log {
     virtual Result<std::optional<WalOffset>> cursor(std::string_view name) = 0;
     virtual Result<std::optional<DedupHit>> find_dedup(std::string_view key32) = 0;
 
-    // Unlinks whole segments (and trims records, in a spool) before `before`.
+    // Unlinks sealed segments that end before `before`; with trim_records also deletes the newest
+    // segment's records before it. Returns the number of records removed. Never removes `before` or
+    // what follows.
     virtual Result<std::uint64_t> prune(WalOffset before) = 0;
 
     virtual LogStats stats() = 0;
@@ -124,7 +139,12 @@ class Log {
         Digest root{};
     };
     virtual Result<TreeHead> tree_head() = 0;
+    // Of a pruned record too; nothing where it was lost or never was.
     virtual Result<std::optional<Digest>> leaf_hash(WalOffset offset) = 0;
+    // Up to which record the states are known to be complete: the newest, except after the newest
+    // segment was salvaged, when records may be there whose state updates are lost. The owner then
+    // walks the records after it, and appends the states it finds with Group::states_complete.
+    virtual WalOffset states_as_of() = 0;
 };
 
 }  // namespace amoskys::wal

@@ -11,13 +11,15 @@ namespace amoskys::wal {
 namespace {
 
 Error range_error(std::uint64_t index, std::uint64_t size) {
-    return make_error(ErrorKind::usage, "merkle_range",
-                      std::to_string(index) + " is not inside a tree of " + std::to_string(size) +
-                          " leaves");
+    return make_error(
+        ErrorKind::usage, "merkle_range",
+        std::to_string(index) + " is not inside a tree of " + std::to_string(size) + " leaves");
 }
 
 // The largest power of two below n (n > 1).
-std::uint64_t split_point(std::uint64_t n) { return std::bit_floor(n - 1); }
+std::uint64_t split_point(std::uint64_t n) {
+    return std::bit_floor(n - 1);
+}
 
 Result<Digest> subtree_root(std::uint64_t begin, std::uint64_t end, const LeafProvider& leaf) {
     Frontier frontier;

@@ -1,6 +1,6 @@
-// Merkle tree in the manner of RFC 6962 section 2.1 with SHA-256: leaf hashes come from record.h, an inner
-// node is SHA-256(0x01 | left | right). Used by the log (frontier), the bus (checkpoints, receipts) and
-// inspect (proofs). Sans-io, pure; any thread.
+// Merkle tree in the manner of RFC 6962 section 2.1 with SHA-256: leaf hashes come from record.h,
+// an inner node is SHA-256(0x01 | left | right). Used by the log (frontier), the bus (checkpoints,
+// receipts) and inspect (proofs). Sans-io, pure; any thread.
 #pragma once
 
 #include <functional>

@@ -102,7 +102,8 @@ Digest merkle_leaf(ByteView header96, ByteView signature) {
     constexpr std::array<std::uint8_t, signature_bytes> none{};
     check(header96.size() == header_bytes, "a leaf's header has 96 bytes");
     check(signature.empty() || signature.size() == signature_bytes, "a signature has 64 bytes");
-    return crypto::sha256({ByteView(tag), header96, signature.empty() ? ByteView(none) : signature});
+    return crypto::sha256(
+        {ByteView(tag), header96, signature.empty() ? ByteView(none) : signature});
 }
 
 Digest lost_leaf(WalOffset offset) {

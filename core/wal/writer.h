@@ -1,14 +1,19 @@
 // The writer thread: takes groups from a bounded queue, commits them together, then completes them.
-// The next group forms while the last one syncs. Completion callbacks run on the writer thread;
-// callers post them to their own executor.
+// The next group forms while the last one syncs (no timer). Used by the bus's sessions and by
+// spools.
+//
+// Threading: submit(), run_between_commits() and stats() from any thread. Completion callbacks and
+// tasks run on the writer thread, in the order of submission; callers post them to their own
+// executor. They may submit, and must not call stop(). Limits: the queue holds queue_max_bytes of
+// stored bytes and states (a larger single request passes when the queue is empty) and 65,536
+// requests; one commit takes at most 32 MiB and 8,192 records of it.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <thread>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/wal/log.h"
 
@@ -31,8 +36,9 @@ struct WriteRequest {
     std::vector<OwnedAppend> records;
     std::vector<StateUpdate> states;
     std::vector<std::pair<std::string, WalOffset>> cursors;
-    std::function<void(const Result<Appended>&)>
-        done;  // after the commit's fsync returned, or on failure
+    // After the commit's fsync returned, with the offsets of this request's own records; or on
+    // failure, when nothing of the requests that were committed together may be acknowledged.
+    std::function<void(const Result<Appended>&)> done;
 };
 
 struct WriterStats {
@@ -44,12 +50,15 @@ class Writer {
   public:
     Writer(Log& log, std::uint64_t queue_max_bytes);
     ~Writer();  // completes what was queued, then joins
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
 
     // False: the queue is full (the caller answers OVERLOAD) or the writer has stopped.
     bool submit(WriteRequest request);
-    // Runs `task` on the writer thread between two commits (prune, seal).
-    void run_between_commits(std::function<void(Log&)> task);
-    void stop();  // no more submits; drains
+    // Runs `task` on the writer thread between two commits (prune, seal), after what was submitted
+    // before. Not run, and false, once the writer has stopped.
+    bool run_between_commits(std::function<void(Log&)> task);
+    void stop();  // no more submits; drains, then joins
     WriterStats stats() const;
     // Called on the writer thread after each commit with (commit seconds, records in the group).
     void on_commit(std::function<void(double, std::size_t)> observer);

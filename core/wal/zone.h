@@ -7,9 +7,11 @@
 //  17  flags           1   1 = a record may hold any device
 //  18  records         2   in this zone so far
 //  20  reserved        4   zero
-//  24  devices       128   Bloom filter of 1,024 bits, 4 bits a device: 100 devices give 1 % false hits
+//  24  devices       128   Bloom filter of 1,024 bits, 4 bits a device: 100 devices give 1 % false
+//  hits
 //
-// Integers little-endian; 152 bytes. A zone that cannot be read counts as one that may hold anything.
+// Integers little-endian; 152 bytes. A zone that cannot be read counts as one that may hold
+// anything.
 #pragma once
 
 #include <array>
@@ -24,8 +26,12 @@
 namespace amoskys::wal {
 
 inline constexpr std::uint64_t zone_records = 256;
-inline std::uint64_t zone_of(std::uint64_t offset) { return (offset - 1) / zone_records; }
-inline std::uint64_t zone_first_offset(std::uint64_t zone) { return zone * zone_records + 1; }
+inline std::uint64_t zone_of(std::uint64_t offset) {
+    return (offset - 1) / zone_records;
+}
+inline std::uint64_t zone_first_offset(std::uint64_t zone) {
+    return zone * zone_records + 1;
+}
 
 class Zone {
   public:
@@ -33,7 +39,8 @@ class Zone {
 
     void add(RecordKind kind, UnixNanos first_event_ns, UnixNanos last_event_ns,
              std::span<const std::uint64_t> device_hashes);
-    bool may_hold(UnixNanos since_ns, UnixNanos until_ns, std::optional<std::uint64_t> device) const;
+    bool may_hold(UnixNanos since_ns, UnixNanos until_ns,
+                  std::optional<std::uint64_t> device) const;
     std::uint16_t records() const { return records_; }
 
     std::array<std::uint8_t, encoded_bytes> encode() const;

@@ -12,6 +12,7 @@ namespace {
 struct Options {
     std::string listen = "127.0.0.1:1";
     std::vector<std::string> targets;
+    std::vector<std::string> notes;
     bool once = false;
     std::uint64_t limit = 10;
     std::string file;
@@ -20,6 +21,7 @@ struct Options {
 constexpr std::array table{
     config::option<&Options::listen>("http.listen", "", "address"),
     config::option<&Options::targets>("target", "", "targets"),
+    config::option<&Options::notes>("note", "", "notes", {}, {.repeat = true}),
     config::option<&Options::once>("once", "", "one cycle"),
     config::option<&Options::limit>("limit", "rows", "most rows", {.min = 1, .max = 1000},
                                     {.short_flag = 'n'}),
@@ -74,4 +76,12 @@ TEST_CASE("help shows flag, unit, bounds and the default of the struct") {
     CHECK(help.find("1..1000 rows; default 10") != std::string::npos);
     CHECK(help.find("default 5s") != std::string::npos);
     CHECK(help.find("--http-listen") != std::string::npos);
+}
+
+TEST_CASE("lists are split at commas, but not where each occurrence is one item") {
+    const auto options =
+        parse({"--target", "a,b", "--target", "c", "--note", "x,y", "--note", "z"});
+    REQUIRE(options);
+    CHECK(options->targets == std::vector<std::string>{"a", "b", "c"});
+    CHECK(options->notes == std::vector<std::string>{"x,y", "z"});
 }

@@ -17,7 +17,7 @@ constexpr config::Option options[] = {
     config::option<&ProcConfig::host_metrics>(
         "host_metrics", "", "collect the host's own metrics under their SNMP names"),
     config::option<&ProcConfig::fields>(
-        "fields", "",
+        "read_fields", "",
         "what to read of each process beyond stat and status: exe, cmdline, cgroup, cwd, io, fds"),
     config::option<&ProcConfig::max_processes>(
         "max_processes", "processes", "read at most so many per scan, the lowest pids first",

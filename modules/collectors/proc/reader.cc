@@ -42,7 +42,7 @@ Result<FieldSet> parse_fields(std::span<const std::string> names) {
         if (found == std::end(all_fields)) {
             const auto near = nearest(name, all_fields);
             return make_error(ErrorKind::config, "config_unknown_value",
-                              "agent.proc.fields: no field \"" + printable(name) +
+                              "agent.proc.read_fields: no field \"" + printable(name) +
                                   "\"; allowed are exe, cmdline, cgroup, cwd, io, fds",
                               near.empty() ? "" : "did you mean " + std::string(near) + "?");
         }

@@ -82,7 +82,7 @@ Result<> read_number(const Place& place, std::size_t column, std::string_view te
             "value " + shown(text) + " is not finite; leave the cell empty where missing");
     out.value = number;
     std::uint64_t whole = 0;
-    if (number > static_cast<double>(exact_in_double))
+    if (number >= static_cast<double>(exact_in_double))
         if (const auto exact = std::from_chars(begin, end, whole);
             exact.ec == std::errc() && exact.ptr == end)
             out.value = whole;

@@ -16,7 +16,7 @@ namespace amoskys::replay {
 struct Value {
     std::string_view metric;
     std::variant<double, std::uint64_t, std::string_view, bool>
-        value;  // uint64: a whole number above 2^53
+        value;  // uint64: a whole number from 2^53 on
     std::string_view type = "GAUGE";
     std::string_view unit, index;
     std::vector<std::pair<std::string, std::string>> labels;

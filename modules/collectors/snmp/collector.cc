@@ -171,7 +171,7 @@ std::unique_ptr<PollJob> SnmpCollector::make_job(std::size_t index) const {
     peer.address = device.target.host;
     peer.port = device.target.port;
     peer.version = config_->version == "1" ? Version::v1 : Version::v2c;
-    peer.community = config_->community.value;
+    peer.community = config_->community;
     peer.timeout = config_->timeout;
     peer.retries = static_cast<unsigned>(config_->retries);
     PollLimits limits;

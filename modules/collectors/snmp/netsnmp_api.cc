@@ -128,13 +128,13 @@ Result<> NetsnmpSession::open(const Peer& peer) {
     const bool v6 = peer.transport.ends_with('6');
     std::string name = peer.transport + ':' + (v6 ? '[' + peer.address + ']' : peer.address) + ':' +
                        std::to_string(peer.port);
-    std::string community = peer.community;
+    config::Secret community = peer.community;  // net-snmp copies it; ours is zeroed
     netsnmp_session session;
     snmp_sess_init(&session);
     session.peername = name.data();
     session.version = peer.version == Version::v1 ? SNMP_VERSION_1 : SNMP_VERSION_2c;
-    session.community = reinterpret_cast<u_char*>(community.data());
-    session.community_len = community.size();
+    session.community = reinterpret_cast<u_char*>(community.value.data());
+    session.community_len = community.value.size();
     session.retries = static_cast<int>(peer.retries);
     session.timeout = static_cast<long>(
         std::chrono::duration_cast<std::chrono::microseconds>(peer.timeout).count());

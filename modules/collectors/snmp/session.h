@@ -17,6 +17,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/result.h"
+#include "core/config/option.h"
 #include "modules/collectors/snmp/poll.h"
 
 namespace amoskys::snmp {
@@ -26,7 +27,7 @@ struct Peer {
     std::string address;    // numeric
     std::uint16_t port = 161;
     Version version = Version::v2c;
-    std::string community;
+    config::Secret community;
     Duration timeout{};    // of one try
     unsigned retries = 0;  // tries after the first
 };

@@ -19,7 +19,8 @@ struct InitOptions {
     std::string file = "amoskys.yaml";
 };
 constexpr std::array init_table{
-    option<&InitOptions::file>("file", "", "file to write; never overwritten", {}, {.positional = true}),
+    option<&InitOptions::file>("file", "", "file to write; never overwritten", {},
+                               {.positional = true}),
 };
 
 struct ShowOptions {
@@ -74,14 +75,16 @@ Result<> show(ToolContext& context) {
         bool secret = false;
         for (const config::Section& section : sections)
             for (const config::Option& entry : section.options)
-                secret |= entry.secret && key == std::string(section.root) + "." + std::string(entry.name);
+                secret |= entry.secret &&
+                          key == std::string(section.root) + "." + std::string(entry.name);
         text += key + ": " + (secret ? "***" : value);
         text += options.origin ? "  # " + setting.origin.text + "\n" : "\n";
     }
     return print(context, text);
 }
 
-// The configuration in use was checked before any tool runs; named files are checked each by itself.
+// The configuration in use was checked before any tool runs; named files are checked each by
+// itself.
 Result<> validate(ToolContext& context) {
     const auto& options = *static_cast<const ValidateOptions*>(context.config.get());
     const std::vector<config::Section> sections = module::all_sections();
@@ -103,11 +106,19 @@ constexpr std::array verb_table{
          config::make_config<InitOptions>, init, "amoskys config init /etc/amoskys/amoskys.yaml"},
     Verb{"validate", "checks files; every error with file:line:col, exit 78", validate_table,
          config::make_config<ValidateOptions>, validate, "amoskys config validate amoskys.yaml"},
-    Verb{"show", "the merged settings; --effective --origin for all and where they came from", show_table,
-         config::make_config<ShowOptions>, show, "amoskys config show --effective --origin"},
-    Verb{"schema", "JSON Schema of the configuration file", {}, config::make_config<NoOptions>, schema},
-    Verb{"defaults", "every option with its default and help, as YAML", {},
-         config::make_config<NoOptions>, defaults},
+    Verb{"show", "the merged settings; --effective --origin for all and where they came from",
+         show_table, config::make_config<ShowOptions>, show,
+         "amoskys config show --effective --origin"},
+    Verb{"schema",
+         "JSON Schema of the configuration file",
+         {},
+         config::make_config<NoOptions>,
+         schema},
+    Verb{"defaults",
+         "every option with its default and help, as YAML",
+         {},
+         config::make_config<NoOptions>,
+         defaults},
 };
 
 }  // namespace
@@ -117,7 +128,8 @@ constinit const module::ModuleInfo config_module{
     .name = "config",
     .kind = module::Kind::tool,
     .summary = "write, check and show the configuration",
-    .details = "Precedence: built-in, file, environment (AMOSKYS_BUS__LISTEN=...), --set and flags.",
+    .details =
+        "Precedence: built-in, file, environment (AMOSKYS_BUS__LISTEN=...), --set and flags.",
     .verbs = verb_table,
 };
 

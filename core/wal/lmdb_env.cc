@@ -1,0 +1,227 @@
+#include "core/wal/lmdb_env.h"
+
+#include <cerrno>
+
+#include "core/base/check.h"
+#include "core/wal/failpoint.h"
+
+namespace amoskys::wal {
+
+namespace {
+
+constexpr unsigned readers_max = 510;
+
+MDB_val to_val(ByteView bytes) {
+    return {bytes.size(), const_cast<std::uint8_t*>(bytes.data())};
+}
+ByteView from_val(const MDB_val& value) {
+    return {static_cast<const std::uint8_t*>(value.mv_data), value.mv_size};
+}
+
+class CursorHandle {
+  public:
+    CursorHandle(MDB_txn* txn, MDB_dbi table) : rc_(mdb_cursor_open(txn, table, &cursor_)) {}
+    CursorHandle(const CursorHandle&) = delete;
+    CursorHandle& operator=(const CursorHandle&) = delete;
+    ~CursorHandle() {
+        if (rc_ == MDB_SUCCESS)
+            mdb_cursor_close(cursor_);
+    }
+    int rc() const { return rc_; }
+    int get(MDB_val& key, MDB_val& value, MDB_cursor_op operation) {
+        return mdb_cursor_get(cursor_, &key, &value, operation);
+    }
+
+  private:
+    MDB_cursor* cursor_ = nullptr;
+    int rc_;
+};
+
+int scan_table(MDB_txn* txn, MDB_dbi table, ByteView from, const Visit& visit) {
+    CursorHandle cursor(txn, table);
+    if (cursor.rc() != MDB_SUCCESS)
+        return cursor.rc();
+    MDB_val key = to_val(from);
+    MDB_val value{};
+    int rc = cursor.get(key, value, from.empty() ? MDB_FIRST : MDB_SET_RANGE);
+    while (rc == MDB_SUCCESS && visit(from_val(key), from_val(value)))
+        rc = cursor.get(key, value, MDB_NEXT);
+    return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
+}
+
+}  // namespace
+
+Error lmdb_error(std::string_view what, const std::filesystem::path& file, int rc) {
+    const std::string text = std::string(what) + " " + file.string() + ": " + mdb_strerror(rc);
+    switch (rc) {
+        case ENOSPC:
+        case EDQUOT:
+            return make_error(ErrorKind::io, "wal_disk_full", text, "free space on that disk");
+        case EACCES:
+        case EPERM:
+        case EROFS:
+            return make_error(ErrorKind::permission, "wal_read_only", text,
+                              "the log's folder must be writable by this user");
+        case ENOENT:
+            return make_error(ErrorKind::no_input, "wal_missing", text);
+        case MDB_READERS_FULL:
+            return make_error(ErrorKind::unavailable, "wal_readers_full", text,
+                              "too many programs read this log at once");
+        case MDB_MAP_RESIZED:
+            return make_error(ErrorKind::unavailable, "wal_map_resized", text);
+        case MDB_VERSION_MISMATCH:
+            return make_error(ErrorKind::bad_data, "wal_newer_version", text);
+        case MDB_CORRUPTED:
+        case MDB_PAGE_NOTFOUND:
+        case MDB_INVALID:
+        case MDB_NOTFOUND:
+        case MDB_INCOMPATIBLE:
+        case MDB_KEYEXIST:
+            return make_error(ErrorKind::bad_data, "wal_damaged", text);
+        default:
+            return make_error(ErrorKind::io, "wal_io", text);
+    }
+}
+
+Result<> ReadSnapshot::scan(Table table, ByteView from, const Visit& visit) const {
+    const int rc = scan_table(txn_, env_.tables_[static_cast<std::size_t>(table)], from, visit);
+    if (rc != MDB_SUCCESS)
+        return lmdb_error("cannot read", env_.file(), rc);
+    return {};
+}
+
+WriteTxn::~WriteTxn() {
+    if (txn_ != nullptr)
+        mdb_txn_abort(txn_);
+}
+
+int WriteTxn::begin() {
+    return mdb_txn_begin(env_.env_, nullptr, 0, &txn_);
+}
+
+int WriteTxn::commit() {
+    if (const int rc = AMOSKYS_FAILPOINT("commit:before"); rc != 0)
+        return rc;
+    MDB_txn* txn = txn_;
+    txn_ = nullptr;
+    const int rc = mdb_txn_commit(txn);
+    if (const int pretended = AMOSKYS_FAILPOINT("commit:after"); pretended != 0)
+        return pretended;
+    return rc;
+}
+
+int WriteTxn::put(Table table, ByteView key, ByteView value) {
+    MDB_val k = to_val(key);
+    MDB_val v = to_val(value);
+    return mdb_put(txn_, env_.tables_[static_cast<std::size_t>(table)], &k, &v, 0);
+}
+
+int WriteTxn::append(Table table, std::uint64_t key, ByteView value) {
+    MDB_val k{sizeof key, &key};
+    MDB_val v = to_val(value);
+    return mdb_put(txn_, env_.tables_[static_cast<std::size_t>(table)], &k, &v, MDB_APPEND);
+}
+
+int WriteTxn::append_reserved(Table table, std::uint64_t key, std::size_t size,
+                              std::uint8_t*& place) {
+    MDB_val k{sizeof key, &key};
+    MDB_val v{size, nullptr};
+    const int rc = mdb_put(txn_, env_.tables_[static_cast<std::size_t>(table)], &k, &v,
+                           MDB_APPEND | MDB_RESERVE);
+    place = static_cast<std::uint8_t*>(v.mv_data);
+    return rc;
+}
+
+int WriteTxn::remove(Table table, ByteView key) {
+    MDB_val k = to_val(key);
+    const int rc = mdb_del(txn_, env_.tables_[static_cast<std::size_t>(table)], &k, nullptr);
+    return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
+}
+
+int WriteTxn::count(Table table, std::uint64_t& entries) const {
+    MDB_stat stat{};
+    const int rc = mdb_stat(txn_, env_.tables_[static_cast<std::size_t>(table)], &stat);
+    entries = stat.ms_entries;
+    return rc;
+}
+
+int WriteTxn::scan(Table table, ByteView from, const Visit& visit) const {
+    return scan_table(txn_, env_.tables_[static_cast<std::size_t>(table)], from, visit);
+}
+
+Result<std::unique_ptr<LmdbEnv>> LmdbEnv::open(const std::filesystem::path& file, EnvMode mode,
+                                               std::uint64_t map_bytes) {
+    std::unique_ptr<LmdbEnv> out(new LmdbEnv(file));
+    int rc = mdb_env_create(&out->env_);
+    if (rc != MDB_SUCCESS)
+        return lmdb_error("cannot create an environment for", file, rc);
+    mdb_env_set_maxdbs(out->env_, table_count);
+    mdb_env_set_maxreaders(out->env_, readers_max);
+    mdb_env_set_mapsize(out->env_, map_bytes);
+    const unsigned flags =
+        MDB_NOSUBDIR | MDB_NOTLS | (mode == EnvMode::read_only ? MDB_RDONLY : 0U);
+    rc = mdb_env_open(out->env_, file.c_str(), flags, 0600);
+    if (rc == MDB_SUCCESS)
+        rc = out->open_tables(mode);
+    if (rc != MDB_SUCCESS)
+        return lmdb_error("cannot open", file, rc);
+    MDB_envinfo info{};
+    mdb_env_info(out->env_, &info);
+    out->map_bytes_ = info.me_mapsize;
+    return out;
+}
+
+LmdbEnv::~LmdbEnv() {
+    if (env_ != nullptr)
+        mdb_env_close(env_);
+}
+
+int LmdbEnv::open_tables(EnvMode mode) {
+    MDB_txn* txn = nullptr;
+    int rc = mdb_txn_begin(env_, nullptr, mode == EnvMode::read_only ? MDB_RDONLY : 0U, &txn);
+    for (std::size_t i = 0; rc == MDB_SUCCESS && i < table_count; ++i) {
+        unsigned flags = number_keyed(static_cast<Table>(i)) ? MDB_INTEGERKEY : 0U;
+        if (mode == EnvMode::write)
+            flags |= MDB_CREATE;
+        rc = mdb_dbi_open(txn, table_names[i], flags, &tables_[i]);
+    }
+    if (txn == nullptr)
+        return rc;
+    if (rc != MDB_SUCCESS) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);  // keeps the table handles
+}
+
+Result<std::unique_ptr<ReadSnapshot>> LmdbEnv::snapshot() const {
+    MDB_txn* txn = nullptr;
+    int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+    if (rc == MDB_READERS_FULL) {
+        int dead = 0;
+        mdb_reader_check(env_, &dead);
+        rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+    }
+    if (rc != MDB_SUCCESS)
+        return lmdb_error("cannot read", file_, rc);
+    return std::make_unique<ReadSnapshot>(*this, txn);
+}
+
+Result<> LmdbEnv::grow() {
+    const std::uint64_t larger = map_bytes_ + map_bytes_ / 2;
+    const int rc = mdb_env_set_mapsize(env_, larger);
+    if (rc != MDB_SUCCESS)
+        return lmdb_error("cannot enlarge the map of", file_, rc);
+    map_bytes_ = larger;
+    return {};
+}
+
+std::uint64_t LmdbEnv::used_bytes() const {
+    MDB_envinfo info{};
+    MDB_stat stat{};
+    mdb_env_info(env_, &info);
+    mdb_env_stat(env_, &stat);
+    return (info.me_last_pgno + 1) * stat.ms_psize;
+}
+
+}  // namespace amoskys::wal

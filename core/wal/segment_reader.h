@@ -1,0 +1,110 @@
+// Reads an LMDB data file without LMDB: bounds are checked at every step, so that no damaged page
+// can end the process or make it loop. Used for sealed segments (nobody writes them any more, so
+// that no lock is needed), to check the newest one before LMDB opens it, and to salvage damaged
+// ones.
+//
+// Why not LMDB itself: 0.9 has no page checksums and follows what it reads; a flipped bit in a
+// branch page makes it assert or read outside of the map, and a truncated file is a SIGBUS.
+//
+// Layout read (LMDB 0.9, data version 1, 64 bit; mdb.c: MDB_page, MDB_meta, MDB_db, MDB_node),
+// little-endian:
+//
+//   page    pgno 8 | pad 2 | flags 2 | lower 2, upper 2 (overflow: page count 4) | node offsets 2
+//   each ...
+//           flags: 1 branch, 2 leaf, 4 overflow, 8 meta
+//   meta    pages 0 and 1, after the page header: magic BEEFC0DE 4 | version 4 | address 8 |
+//   mapsize 8
+//           | free table 48 | main table 48 | last page 8 | txnid 8; the larger txnid holds
+//   table   pad 4 (free table: page size) | flags 2 | depth 2 | branch, leaf, overflow pages 8 each
+//           | entries 8 | root page 8 (all ones: empty)
+//   node    lo 2 | hi 2 | flags 2 | key size 2 | key | data; in a branch lo, hi, flags are the
+//   child's page
+//           (48 bits); in a leaf lo | hi << 16 is the data size; flag 1: the data is in overflow
+//           pages whose first number (8) stands here; flag 2: the data is a table
+//   overflow: page count pages in a row, one header of 16 at the front, then the data unbroken
+//
+// Limits: pages of 512 B to 64 KiB, depth 8, every page at most once a scan. A page that does not
+// hold is left out and counted; the log sees what is missing by the gaps in the sequence numbers.
+// Not covered: a file that another program shortens, or a disk that fails, while it is mapped
+// (SIGBUS).
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "core/wal/record.h"
+#include "core/wal/tables.h"
+
+namespace amoskys::wal {
+
+// What the newest meta page says; and whether LMDB could be let at this file.
+struct SegmentSoundness {
+    bool both_metas = false;       // LMDB refuses a file with one bad meta page
+    bool long_enough = false;      // no page that the tables refer to can lie behind the end
+    bool spines_in_place = false;  // first and last path of each table lead to a leaf
+    bool sound() const { return both_metas && long_enough && spines_in_place; }
+    std::string what() const;  // for a message
+};
+
+class SegmentReader final : public Snapshot {
+  public:
+    // io / permission / no_input where the file cannot be read, bad_data "wal_damaged" where
+    // neither meta page is valid or the main table is unreadable.
+    static Result<std::unique_ptr<SegmentReader>> open(const std::filesystem::path& file);
+    SegmentReader(const SegmentReader&) = delete;
+    SegmentReader& operator=(const SegmentReader&) = delete;
+    ~SegmentReader() override;
+
+    Result<> scan(Table table, ByteView from, const Visit& visit) const override;
+    std::uint64_t unreadable_pages() const { return unreadable_.load(); }  // met by scans so far
+    std::uint64_t file_bytes() const { return size_; }
+    // O(log n), except for a file shorter than its last page: then every page is looked at.
+    SegmentSoundness soundness() const;
+
+  private:
+    friend class PageWalk;
+    struct TableRoot {
+        std::uint64_t root = UINT64_MAX;
+        unsigned depth = 0;
+    };
+
+    SegmentReader() = default;
+    bool read_metas();
+    bool read_tables();
+    std::optional<ByteView> page(std::uint64_t number) const;  // header checked
+    std::optional<ByteView> leaf_value(ByteView page, std::size_t node) const;
+
+    const std::uint8_t* data_ = nullptr;
+    std::uint64_t size_ = 0;
+    std::size_t page_bytes_ = 0;
+    std::uint64_t last_page_ = 0;
+    unsigned valid_metas_ = 0;
+    TableRoot main_;
+    TableRoot free_;
+    std::array<TableRoot, table_count> tables_{};
+    mutable std::atomic<std::uint64_t> unreadable_{0};
+};
+
+// Looks for record headers in raw bytes (a damaged file), whatever the pages around them say:
+// values are unbroken in LMDB files. Visits each header whose check holds and whose stored bytes
+// lie inside, in file order; old copies of a record may come more than once.
+void find_records(ByteView file, const std::function<void(const RecordView&)>& visit);
+
+// A file mapped for reading; empty where it has no bytes.
+class MappedFile {
+  public:
+    static Result<std::unique_ptr<MappedFile>> open(const std::filesystem::path& file);
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+    ~MappedFile();
+    ByteView bytes() const { return {data_, size_}; }
+
+  private:
+    MappedFile() = default;
+    const std::uint8_t* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+}  // namespace amoskys::wal
