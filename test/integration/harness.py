@@ -67,9 +67,9 @@ class AmoskysTest(unittest.TestCase):
         """Runs to the end; returns (exit code, stdout, stderr)."""
         env = clean_environment()
         env.update(environment or {})
-        done = subprocess.run(self.command(*args, state=state), capture_output=True, text=True, env=env, input=stdin,
-                              timeout=timeout_s or PATIENCE_S, stdin=subprocess.DEVNULL if stdin is None else None)
-        return done.returncode, done.stdout, done.stderr
+        done = subprocess.run(self.command(*args, state=state), capture_output=True, env=env,
+                              input=b"" if stdin is None else stdin.encode(), timeout=timeout_s or PATIENCE_S)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def ok(self, *args, **kwargs):
         code, out, err = self.run_cli(*args, **kwargs)
