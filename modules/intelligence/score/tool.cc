@@ -1,0 +1,119 @@
+#include "modules/intelligence/score/tool.h"
+
+#include <charconv>
+#include <cmath>
+#include <iostream>
+
+#include "core/base/text.h"
+#include "core/module/progress.h"
+#include "modules/intelligence/score/evaluate.h"
+#include "modules/intelligence/score/model_file.h"
+#include "modules/intelligence/score/report.h"
+
+namespace amoskys::score {
+namespace {
+
+std::vector<NamedKind> kinds() {
+    std::vector<NamedKind> out;
+    for (const module::ModuleInfo* info : module::all_modules())
+        if (info->kind == module::Kind::model)
+            out.push_back({info->name, info->model});
+    return out;
+}
+
+std::filesystem::path models_folder(const module::ToolContext& context) {
+    return context.state_dir / "models";
+}
+
+std::filesystem::path features_folder(const module::ToolContext& context,
+                                      const std::string& option) {
+    return option.empty() ? context.state_dir / "features" : std::filesystem::path(option);
+}
+
+template <class Config>
+const Config& options_of(const module::ToolContext& context) {
+    return *std::static_pointer_cast<const Config>(context.config);
+}
+
+void note_dropped(const module::ToolContext& context, std::size_t dropped) {
+    if (dropped > 0 && !context.quiet)
+        std::cerr << "score: " << dropped
+                  << " columns are not known to the model and are not used; train again to use "
+                     "them\n";
+}
+
+}  // namespace
+
+Result<> train_verb(module::ToolContext& context) {
+    const auto& options = options_of<TrainConfig>(context);
+    TrainRequest request{.name = options.name.empty() ? options.model : options.name,
+                         .kind = options.model,
+                         .seed = options.seed,
+                         .quantile = options.quantile,
+                         .now_ns = system_clock().now_ns()};
+    AMOSKYS_TRY(parameters, parse_parameters(options.parameter));
+    request.parameters = std::move(parameters);
+    AMOSKYS_TRY(file, find_table(features_folder(context, options.features), true));
+    AMOSKYS_TRY(table, read_table(file, {.label = {}, .ignore = options.ignore}));
+    AMOSKYS_TRY(model, train(kinds(), table, request));
+    AMOSKYS_TRY_VOID(save_model(models_folder(context), model));
+    return write_object(context.out, context.output, "model",
+                        model_row(model, models_folder(context)));
+}
+
+Result<> run_verb(module::ToolContext& context) {
+    const auto& options = options_of<ScoreConfig>(context);
+    AMOSKYS_TRY(model, load_model(kinds(), models_folder(context), options.name));
+    AMOSKYS_TRY(file, find_table(features_folder(context, options.features), false));
+    AMOSKYS_TRY(table, read_table(file, {.label = {}, .ignore = options.ignore}));
+    std::size_t dropped = 0;
+    AMOSKYS_TRY(features, select_columns(table, model.model->columns(), dropped));
+    note_dropped(context, dropped);
+    AMOSKYS_TRY(rows, RowOutput::open(context.out, context.output, score_noun));
+    for (std::size_t i = 0; i < features.rows(); ++i) {
+        const Json row = score_row(model, table, features, i, options.reasons);
+        if (options.anomalies && row["anomaly"] == false)
+            continue;
+        if (!rows->row(row))
+            return {};
+    }
+    return rows->finish();
+}
+
+Result<> eval_verb(module::ToolContext& context) {
+    const auto& options = options_of<EvalConfig>(context);
+    AMOSKYS_TRY(parameters, parse_parameters(options.parameter));
+    // A training table may have labels; the unsupervised kinds do not see them.
+    TableOptions columns{.label = {}, .ignore = options.ignore};
+    columns.ignore.push_back(options.label);
+    AMOSKYS_TRY(training, read_table(options.train, columns));
+    AMOSKYS_TRY(test, read_table(options.test, {.label = options.label, .ignore = options.ignore}));
+    AMOSKYS_TRY(model, train(kinds(), training,
+                             {.name = options.model,
+                              .kind = options.model,
+                              .seed = options.seed,
+                              .quantile = options.quantile,
+                              .parameters = std::move(parameters),
+                              .now_ns = system_clock().now_ns()}));
+    std::size_t dropped = 0;
+    AMOSKYS_TRY(features, select_columns(test, model.model->columns(), dropped));
+    note_dropped(context, dropped);
+    AMOSKYS_TRY(found, evaluate(score_rows(*model.model, features), test.labels, model.threshold));
+    return write_object(context.out, context.output, "evaluation",
+                        evaluation_object(model, found, test));
+}
+
+Result<> models_verb(module::ToolContext& context) {
+    AMOSKYS_TRY(rows, RowOutput::open(context.out, context.output, model_noun));
+    const auto known = kinds();
+    for (const std::string& name : list_models(models_folder(context))) {
+        auto model = load_model(known, models_folder(context), name);
+        if (!model)  // one damaged file does not hide the others
+            std::cerr << "score: " << model.error().message << "\n";
+        else if (!rows->row(model_row(*model, models_folder(context))))
+            return {};
+    }
+    return rows->finish();
+}
+
+}  // namespace amoskys::score

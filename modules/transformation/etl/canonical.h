@@ -1,0 +1,113 @@
+// Stage 1, canonical rows: the metric events of one device, in order of event time, become series
+// of finite numbers: counters as rates per second, the rows of a table aggregated, texts left out.
+// README.md states the rules. No I/O, no clock. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/wire/event.h"
+
+namespace amoskys::etl {
+
+// What became of the metric events of a run, for the summary.
+struct CanonicalCounts {
+    std::uint64_t samples = 0;     // metric values taken
+    std::uint64_t texts = 0;       // metrics that are no numbers
+    std::uint64_t not_finite = 0;  // NaN and infinity
+    std::uint64_t duplicates = 0;  // same device, time, metric and index again
+    std::uint64_t late = 0;        // older than the lateness allows
+    std::uint64_t ahead = 0;       // event time far after reception, or 0
+    std::uint64_t counter_starts = 0, counter_resets = 0, counter_wraps = 0;
+    std::uint64_t filled = 0;  // by --fill device-median
+};
+
+// A metric of the run after this stage, the same for all devices.
+struct CanonicalMetric {
+    std::string name;  // "ifInOctets_rate", "laLoad1"
+    std::string unit;  // "bytes/s"
+    bool is_rate = false;
+};
+
+// Names to ids, shared by all devices of a run. An id stays for the run.
+class MetricTable {
+  public:
+    // Of a metric as it came: "ifInOctets", "bytes", counter.
+    std::uint32_t id(std::string_view name, std::string_view unit, bool is_rate);
+    std::uint32_t add(CanonicalMetric metric);
+    const CanonicalMetric& at(std::uint32_t id) const { return metrics_[id]; }
+    std::size_t size() const { return metrics_.size(); }
+
+  private:
+    std::deque<CanonicalMetric> metrics_;
+    std::unordered_map<std::string, std::uint32_t> ids_;
+};
+
+// One value as it came, waiting for its turn. `source` is the (metric, index) of the device.
+struct RawSample {
+    UnixNanos time_ns = 0;
+    std::uint32_t source = 0;
+    double value = 0;
+};
+
+struct CanonicalSample {
+    std::uint32_t metric = 0;  // id in the MetricTable
+    double value = 0;
+};
+
+// The state of one device in this stage.
+class Canonicalizer {
+  public:
+    Canonicalizer(MetricTable& metrics, CanonicalCounts& counts)
+        : metrics_(metrics), counts_(counts) {}
+
+    // The number of the (metric, index) of an event; stays for the device's lifetime.
+    std::uint32_t source_of(const wire::Event& event);
+
+    // All samples of one instant, in the order of their arrival; instants rise from call to call.
+    // Appends one canonical sample per metric to `out`.
+    void instant(UnixNanos time_ns, std::span<const RawSample> samples,
+                 std::vector<CanonicalSample>& out);
+
+    // With medians (of the device, by metric id), instant() adds a sample for each metric that the
+    // instant lacks.
+    void fill_with(std::map<std::uint32_t, double> medians) { medians_ = std::move(medians); }
+
+  private:
+    struct Source {
+        std::string metric, index;
+        std::uint32_t canonical = 0;
+        bool is_counter = false, is_uptime = false;
+        bool has_value = false;
+        UnixNanos time_ns = 0;  // of `value`
+        double value = 0;
+    };
+    struct Sum {
+        double total = 0;
+        std::uint32_t count = 0;
+    };
+
+    void add(std::uint32_t metric, double value);
+    bool rate(const Source& source, const RawSample& sample, double& out);
+
+    MetricTable& metrics_;
+    CanonicalCounts& counts_;
+    std::deque<Source> sources_;
+    std::unordered_map<std::string, std::uint32_t> by_key_;
+    std::string key_;
+    std::uint32_t next_guess_ = 0;
+    std::vector<Sum> sums_;               // by metric id
+    std::vector<std::uint32_t> touched_;  // metric ids with a sum at this instant
+    std::map<std::uint32_t, double> medians_;
+    UnixNanos uptime_fell_ns_ = 0;  // latest instant at which the uptime went back
+    bool uptime_known_ = false;
+};
+
+}  // namespace amoskys::etl

@@ -1,0 +1,68 @@
+// `amoskys etl`: options, and a run over a log into a folder. Used by the tool and its tests.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/json/json.h"
+#include "core/module/extractor.h"
+#include "core/wire/event.h"
+#include "modules/transformation/etl/engine.h"
+#include "modules/transformation/etl/table_writer.h"
+
+namespace amoskys::etl {
+
+// etl.* in the configuration.
+struct EtlConfig {
+    Duration window = std::chrono::seconds(60);
+    Duration step = std::chrono::seconds(30);
+    std::string align = "epoch";
+    std::string fill = "none";
+    Duration lateness = std::chrono::minutes(10);
+    std::string partial = "drop";
+    std::uint64_t digits = 9;
+};
+
+// Options of one run.
+struct RunConfig {
+    std::string out;
+    std::string since, until;
+    std::vector<std::string> device;
+};
+
+// A place that gives the events of a log, in the order of the log, as often as it is asked.
+class EventSource {
+  public:
+    using Visit = std::function<void(const wire::Event&, UnixNanos received_ns)>;
+    virtual ~EventSource() = default;
+    virtual Result<> read(const Visit& visit) = 0;
+    virtual Json description() const = 0;  // {"kind": "wal", "path": ..., "records": n, ...}
+};
+
+struct RunRequest {
+    std::filesystem::path folder;  // made where it does not exist
+    EngineOptions engine;
+    bool fill_with_median = false;
+    int digits = 9;
+    wire::EventFilter filter;
+    UnixNanos now_ns = 0;  // execution_date of the summary
+    std::vector<const module::ExtractorKind*> extractors;
+    std::function<void(std::uint64_t)> writing;  // rows written so far
+};
+
+inline constexpr std::string_view table_name = "canonical_telemetry_full.csv";
+inline constexpr std::string_view metadata_name = "feature_metadata.json";
+inline constexpr std::string_view summary_name = "pipeline_summary.json";
+
+// Writes the three files and returns the summary. The folder is locked during the run (unavailable
+// where another etl has it). On an error no file under its final name has changed, except that the
+// table may already be the new one.
+Result<Json> run(EventSource& source, const RunRequest& request);
+
+// The options as the engine wants them; usage error where they contradict each other.
+Result<RunRequest> make_request(const EtlConfig& config, const RunConfig& run, UnixNanos now_ns);
+
+}  // namespace amoskys::etl

@@ -1,0 +1,80 @@
+// The module's entry in the table: data only.
+#include "core/module/module.h"
+
+#include "modules/transformation/etl/etl.h"
+#include "modules/transformation/etl/tool.h"
+
+namespace amoskys::modules {
+namespace {
+
+using config::option;
+using etl::EtlConfig;
+using etl::RunConfig;
+
+constexpr config::Option options[] = {
+    option<&EtlConfig::window>("window", "", "length of a window", {0.001, 86'400}),
+    option<&EtlConfig::step>("step", "", "time from one window's start to the next one's",
+                             {0.001, 86'400}),
+    option<&EtlConfig::align>("align", "",
+                              "where windows start: at multiples of the step since 1970, or at the "
+                              "device's first sample",
+                              {}, {.choices = "epoch|first"}),
+    option<&EtlConfig::fill>("fill", "",
+                             "what stands in for a metric that a poll of its device lacks", {},
+                             {.choices = "none|device-median"}),
+    option<&EtlConfig::lateness>("lateness", "",
+                                 "how much later than its device's newest sample one may come",
+                                 {0, 604'800}),
+    option<&EtlConfig::partial>("partial", "", "windows that the log does not reach the end of", {},
+                                {.choices = "drop|keep"}),
+    option<&EtlConfig::digits>("digits", "digits",
+                               "significant digits of numbers; 17 gives every double back exactly",
+                               {1, 17}),
+};
+
+constexpr config::Option run_options[] = {
+    option<&RunConfig::out>("out", "", "folder for the tables; default <state_dir>/features"),
+    option<&RunConfig::since>("since", "", "windows from this time on: RFC 3339, Unix time, -2h"),
+    option<&RunConfig::until>("until", "", "windows that end by this time"),
+    option<&RunConfig::device>("device", "", "only these devices; * and ? match; repeatable"),
+};
+
+constexpr module::Verb verbs[] = {
+    {.name = "",
+     .summary = "reads the log and writes features",
+     .options = run_options,
+     .make_config = &config::make_config<RunConfig>,
+     .run = &etl::run_verb,
+     .examples = "amoskys etl --out features\n"
+                 "amoskys etl --since -2h --window 5m --step 1m --device 'switch-*'"},
+    {.name = "features",
+     .summary = "lists the catalogue of features",
+     .options = {},
+     .make_config = nullptr,
+     .run = &etl::features_verb,
+     .examples = "amoskys etl features -o csv"},
+};
+
+}  // namespace
+
+extern const module::ModuleInfo etl_module;
+const module::ModuleInfo etl_module = {
+    .name = "etl",
+    .kind = module::Kind::tool,
+    .summary = "turns the log into features: windows of each device's metrics as tables",
+    .details =
+        "Reads the log of the state directory (the bus may be running), puts each device's samples "
+        "in order of\n"
+        "event time, turns counters into rates and table rows into one value per metric, and "
+        "computes features of\n"
+        "sliding windows. Writes canonical_telemetry_full.csv, feature_metadata.json and "
+        "pipeline_summary.json; a\n"
+        "file under its final name is always complete. What is missing stays an empty cell.",
+    .config_root = "etl",
+    .options = options,
+    .make_config = &config::make_config<EtlConfig>,
+    .default_output = "table",
+    .verbs = verbs,
+};
+
+}  // namespace amoskys::modules

@@ -1,0 +1,207 @@
+#include "modules/transformation/etl/engine.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "modules/transformation/etl/test/feeder.h"
+
+using namespace amoskys;
+using namespace amoskys::etl;
+using namespace amoskys::etl::test;
+
+namespace {
+
+constexpr UnixNanos later = UINT64_MAX;  // received: no clock's mistake
+
+// Sum of each metric's samples: enough to see what is in a window.
+class Sums final : public module::Extractor {
+  public:
+    explicit Sums(module::ColumnTable& columns) : columns_(columns) {}
+    void extract(const module::Window& window, module::FeatureRow& row) override {
+        for (const module::Series& series : window.series) {
+            double sum = 0;
+            for (const double value : series.values)
+                sum += value;
+            row.set(columns_.add({.name = std::string(series.metric) + "_sum",
+                                  .metric = std::string(series.metric)}),
+                    sum);
+        }
+    }
+
+  private:
+    module::ColumnTable& columns_;
+};
+
+constexpr module::ExtractorKind sums_kind = {
+    .stage = "sums",
+    .make = [](module::ColumnTable& columns) -> std::unique_ptr<module::Extractor> {
+        return std::make_unique<Sums>(columns);
+    }};
+
+struct Row {
+    std::string device;
+    UnixNanos start_ns;
+    double first;
+    bool operator==(const Row&) const = default;
+};
+
+// A counter whose rate differs from sample to sample.
+double steadily_growing(UnixNanos time_ns) {
+    const auto seconds = static_cast<double>((time_ns - origin) / second);
+    return seconds * seconds;
+}
+
+struct Fixture {
+    explicit Fixture(EngineOptions options = {})
+        : engine({&sums_kind}, options,
+                 [this](const module::Window& window, const module::FeatureRow& row) {
+                     rows.push_back({std::string(window.device), window.start_ns,
+                                     row.values().empty() ? -1 : row.values()[0]});
+                 }) {}
+    std::vector<Row> rows;
+    Engine engine;
+};
+
+}  // namespace
+
+TEST_CASE("windows on the epoch grid hold the samples from their start up to their end") {
+    Fixture f;  // 60 s / 30 s
+    // 1730000010 is a multiple of 30: samples at +0, +10 ... +80
+    for (unsigned i = 0; i < 9; ++i)
+        f.engine.observe(gauge("d", origin + i * 10 * second, "m", 1 << i), later);
+    f.engine.finish();
+    // [-30,30) 1+2+4; [0,60) 1..32; [30,90) 8..256; [60,120) is not complete
+    CHECK(f.rows == std::vector<Row>{{"d", origin - 30 * second, 7},
+                                     {"d", origin, 63},
+                                     {"d", origin + 30 * second, 504}});
+}
+
+TEST_CASE("with align first windows start at the device's first sample") {
+    EngineOptions options;
+    options.windows.align = Align::first;
+    Fixture f(options);
+    const UnixNanos start = origin + 7 * second;
+    for (unsigned i = 0; i < 9; ++i)
+        f.engine.observe(gauge("d", start + i * 10 * second, "m", 1), later);
+    f.engine.finish();
+    CHECK(f.rows == std::vector<Row>{{"d", start, 6}, {"d", start + 30 * second, 6}});
+}
+
+TEST_CASE("partial windows at the end are kept where asked for") {
+    EngineOptions options;
+    options.partial = true;
+    Fixture f(options);
+    f.engine.observe(gauge("d", origin + 5 * second, "m", 4), later);
+    f.engine.finish();
+    CHECK(f.rows == std::vector<Row>{{"d", origin - 30 * second, 4}, {"d", origin, 4}});
+}
+
+TEST_CASE("disorder within the lateness gives the same rows as order") {
+    EngineOptions options;
+    options.lateness = std::chrono::seconds(100);
+    Fixture ordered(options), shuffled(options);
+    std::vector<UnixNanos> times;
+    for (unsigned i = 0; i < 500; ++i)
+        times.push_back(origin + i * 10 * second);
+    for (const UnixNanos time : times)
+        ordered.engine.observe(counter("d", time, "m", steadily_growing(time)), later);
+    for (std::size_t i = 0; i + 10 <= times.size(); i += 10)
+        std::reverse(times.begin() + static_cast<std::ptrdiff_t>(i),
+                     times.begin() + static_cast<std::ptrdiff_t>(i + 10));
+    for (const UnixNanos time : times)
+        shuffled.engine.observe(counter("d", time, "m", steadily_growing(time)), later);
+    ordered.engine.finish();
+    shuffled.engine.finish();
+    CHECK(ordered.rows.size() > 160);
+    CHECK(shuffled.rows == ordered.rows);
+    CHECK(shuffled.engine.counts().late == 0);
+}
+
+TEST_CASE("a sample later than the lateness is counted and left out") {
+    EngineOptions options;
+    options.lateness = std::chrono::seconds(60);
+    Fixture f(options);
+    for (unsigned i = 0; i < 100; ++i)
+        f.engine.observe(gauge("d", origin + i * 10 * second, "m", 1), later);
+    f.engine.observe(gauge("d", origin, "m", 1000), later);
+    f.engine.finish();
+    CHECK(f.engine.counts().late == 1);
+    for (const Row& row : f.rows)
+        CHECK(row.first <= 6);
+}
+
+TEST_CASE("a gap of a year costs no windows") {
+    Fixture f;
+    const UnixNanos year = 365ULL * 86'400 * second;
+    for (const UnixNanos start : {origin, origin + year})
+        for (unsigned i = 0; i < 6; ++i)
+            f.engine.observe(gauge("d", start + i * 10 * second, "m", 1), later);
+    f.engine.finish();
+    // the first piece: -30, 0 and the window of its last samples; the second: -30, 0
+    CHECK(f.rows.size() == 5);
+}
+
+TEST_CASE("values that are no finite numbers and times that cannot be are left out and counted") {
+    Fixture f;
+    const double bad = std::numeric_limits<double>::quiet_NaN();
+    f.engine.observe(gauge("d", origin, "m", bad), later);
+    f.engine.observe(gauge("d", origin, "m", HUGE_VAL), later);
+    auto text = gauge("d", origin, "m", 0);
+    text.value = std::string_view("up");
+    f.engine.observe(text, later);
+    f.engine.observe(gauge("d", 0, "m", 1), later);
+    f.engine.observe(gauge("d", origin + 3601 * second, "m", 1), origin);
+    f.engine.finish();
+    CHECK(f.rows.empty());
+    CHECK(f.engine.counts().not_finite == 2);
+    CHECK(f.engine.counts().texts == 1);
+    CHECK(f.engine.counts().ahead == 2);
+    CHECK(f.engine.counts().samples == 0);
+}
+
+TEST_CASE("ten thousand devices with one sample each give their windows") {
+    EngineOptions options;
+    options.partial = true;
+    Fixture f(options);
+    for (int i = 0; i < 10'000; ++i)
+        f.engine.observe(gauge("device" + std::to_string(i), origin, "m", 1), later);
+    f.engine.finish();
+    CHECK(f.engine.devices() == 10'000);
+    CHECK(f.rows.size() == 20'000);
+}
+
+TEST_CASE("windows lie inside since and until") {
+    EngineOptions options;
+    options.since_ns = origin;
+    options.until_ns = origin + 90 * second;
+    Fixture f(options);
+    for (unsigned i = 0; i < 60; ++i)
+        f.engine.observe(gauge("d", origin + i * 10 * second, "m", 1), later);
+    f.engine.finish();
+    CHECK(f.rows == std::vector<Row>{{"d", origin, 6}, {"d", origin + 30 * second, 6}});
+}
+
+TEST_CASE("median finder and fill give each instant all metrics of its device") {
+    EngineOptions options;
+    MedianFinder finder(options);
+    Fixture f(options);
+    std::vector<wire::Event> events;
+    for (unsigned i = 0; i < 6; ++i) {
+        events.push_back(gauge("d", origin + i * 10 * second, "a", i));
+        if (i < 4)
+            events.push_back(gauge("d", origin + i * 10 * second, "b", 10 + i));
+    }
+    for (const auto& event : events)
+        finder.observe(event, later);
+    auto medians = finder.finish();
+    REQUIRE(medians["d"].size() == 2);
+    CHECK(medians["d"][0].median == 2.5);
+    CHECK(medians["d"][1].median == 11.5);
+    f.engine.fill_with(std::move(medians));
+    for (const auto& event : events)
+        f.engine.observe(event, later);
+    f.engine.finish();
+    CHECK(f.engine.counts().filled == 2);
+}

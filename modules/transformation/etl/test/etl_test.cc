@@ -1,0 +1,192 @@
+#include "modules/transformation/etl/etl.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "core/base/file.h"
+#include "modules/transformation/etl/test/feeder.h"
+
+using namespace amoskys;
+using namespace amoskys::etl;
+using namespace amoskys::etl::test;
+
+namespace {
+
+struct Folder {
+    Folder() {
+        static int number = 0;
+        path = fs::temp_directory_path() /
+               ("etl_test_" + std::to_string(getpid()) + "_" + std::to_string(number++));
+        fs::create_directories(path);
+    }
+    ~Folder() { fs::remove_all(path); }
+    std::string text(std::string_view name) const {
+        return read_file(path / name, 1 << 20).value();
+    }
+    std::vector<std::string> names() const {
+        std::vector<std::string> out;
+        for (const auto& entry : fs::directory_iterator(path))
+            out.push_back(entry.path().filename().string());
+        std::sort(out.begin(), out.end());
+        return out;
+    }
+    fs::path path;
+};
+
+class ListSource final : public EventSource {
+  public:
+    Result<> read(const Visit& visit) override {
+        for (const wire::Event& event : events)
+            visit(event, UINT64_MAX);
+        return fails ? Result<>(make_error(ErrorKind::io, "broken", "the log broke")) : Result<>();
+    }
+    Json description() const override { return {{"kind", "list"}}; }
+    std::vector<wire::Event> events;
+    bool fails = false;
+};
+
+class Means final : public module::Extractor {
+  public:
+    explicit Means(module::ColumnTable& columns) : columns_(columns) {}
+    void extract(const module::Window& window, module::FeatureRow& row) override {
+        for (const module::Series& series : window.series)
+            row.set(columns_.add({.name = std::string(series.metric) + "_first",
+                                  .metric = std::string(series.metric),
+                                  .unit = std::string(series.unit),
+                                  .stage = "test",
+                                  .formula = "first sample"}),
+                    series.values.front());
+    }
+
+  private:
+    module::ColumnTable& columns_;
+};
+constexpr module::ExtractorKind means_kind = {
+    .stage = "test",
+    .make = [](module::ColumnTable& columns) -> std::unique_ptr<module::Extractor> {
+        return std::make_unique<Means>(columns);
+    }};
+
+RunRequest request_for(const Folder& folder) {
+    RunConfig options;
+    options.out = folder.path.string();
+    RunRequest request = make_request({}, options, origin).value();
+    request.extractors = {&means_kind};
+    request.writing = [](std::uint64_t) {};
+    return request;
+}
+
+ListSource two_devices() {
+    ListSource source;
+    for (unsigned i = 0; i < 6; ++i)
+        for (const char* device : {"b,\"1\"", "a"}) {
+            source.events.push_back(gauge(device, origin + i * 10 * second, "z", 1.0 / 3));
+            if (device[0] == 'a')
+                source.events.push_back(gauge(device, origin + i * 10 * second, "m", 7e9));
+        }
+    return source;
+}
+
+}  // namespace
+
+TEST_CASE("the table is sorted by device and window, columns by metric, missing cells empty") {
+    Folder folder;
+    ListSource source = two_devices();
+    const auto summary = run(source, request_for(folder)).value();
+    CHECK(folder.text(table_name) ==
+          "device_id,window_start,window_end,m_first,z_first\r\n"
+          "a,2024-10-27T03:33:00.000000000Z,2024-10-27T03:34:00.000000000Z,7e+09,0.333333333\r\n"
+          "a,2024-10-27T03:33:30.000000000Z,2024-10-27T03:34:30.000000000Z,7e+09,0.333333333\r\n"
+          "\"b,\"\"1\"\"\",2024-10-27T03:33:00.000000000Z,2024-10-27T03:34:00.000000000Z,,"
+          "0.333333333\r\n"
+          "\"b,\"\"1\"\"\",2024-10-27T03:33:30.000000000Z,2024-10-27T03:34:30.000000000Z,,"
+          "0.333333333\r\n");
+    CHECK(summary["rows"] == 4);
+    CHECK(summary["devices"] == 2);
+    CHECK(summary["samples"]["used"] == 18);
+    CHECK(folder.names() == std::vector<std::string>{"canonical_telemetry_full.csv",
+                                                     "feature_metadata.json",
+                                                     "pipeline_summary.json"});
+}
+
+TEST_CASE("metadata describes each column with its statistics") {
+    Folder folder;
+    ListSource source = two_devices();
+    REQUIRE(run(source, request_for(folder)));
+    const auto metadata = json::parse(folder.text(metadata_name), "metadata").value();
+    CHECK(metadata["schema"] == "amoskys.feature_metadata/1");
+    REQUIRE(metadata["columns"].size() == 5);
+    const auto& m = metadata["columns"][3];
+    CHECK(m["name"] == "m_first");
+    CHECK(m["dtype"] == "float64");
+    CHECK(m["formula"] == "first sample");
+    CHECK(m["statistics"]["count"] == 2);
+    CHECK(m["statistics"]["missing"] == 2);
+    CHECK(m["statistics"]["mean"] == 7e9);
+}
+
+TEST_CASE("a log without metrics gives a header and no rows") {
+    Folder folder;
+    ListSource source;
+    source.events.push_back(gauge("d", origin, "m", 1));
+    source.events.back().kind = wire::EventKind::flow;
+    const auto summary = run(source, request_for(folder)).value();
+    CHECK(folder.text(table_name) == "device_id,window_start,window_end\r\n");
+    CHECK(summary["rows"] == 0);
+    CHECK(summary["first_time"].is_null());
+}
+
+TEST_CASE("a log that cannot be read to its end leaves the old table") {
+    Folder folder;
+    REQUIRE(write_file_atomic(folder.path / table_name, "old", 0644));
+    ListSource source = two_devices();
+    source.fails = true;
+    const auto failed = run(source, request_for(folder));
+    REQUIRE(failed.has_error());
+    CHECK(failed.error().code == "broken");
+    CHECK(folder.names() == std::vector<std::string>{"canonical_telemetry_full.csv"});
+    CHECK(folder.text(table_name) == "old");
+}
+
+TEST_CASE("a folder that another etl writes is refused") {
+    Folder folder;
+    const int other = ::open(folder.path.c_str(), O_RDONLY | O_DIRECTORY);
+    REQUIRE(::flock(other, LOCK_EX) == 0);
+    ListSource source = two_devices();
+    const auto refused = run(source, request_for(folder));
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().kind == ErrorKind::unavailable);
+    ::close(other);
+}
+
+TEST_CASE("options that contradict each other are refused") {
+    RunConfig options{.out = "x", .since = "2026-01-02", .until = "2026-01-01"};
+    CHECK((make_request({}, options, origin)).has_error());
+    EtlConfig config;
+    config.window = std::chrono::hours(24);
+    config.step = std::chrono::milliseconds(1);
+    const auto refused = make_request(config, {.out = "x"}, origin);
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().kind == ErrorKind::usage);
+}
+
+TEST_CASE("numbers have the digits asked for and 17 read back exactly") {
+    const auto printed = [](double value, int digits) {
+        std::string out;
+        append_number(out, value, digits);
+        return out;
+    };
+    CHECK(printed(1.0 / 3, 9) == "0.333333333");
+    CHECK(printed(0.1, 9) == "0.1");
+    CHECK(printed(16777216, 9) == "16777216");
+    CHECK(printed(123456789012, 9) == "1.23456789e+11");
+    CHECK(printed(-0.0, 9) == "0");
+    CHECK(printed(1.0 / 3, 17) == "0.3333333333333333");
+    CHECK(std::stod(printed(0.1 + 0.2, 17)) == 0.1 + 0.2);
+}

@@ -1,0 +1,81 @@
+// The verbs of `amoskys etl`.
+#include "modules/transformation/etl/tool.h"
+
+#include <iostream>
+
+#include "core/module/progress.h"
+#include "modules/transformation/etl/wal_source.h"
+
+namespace amoskys::etl {
+namespace {
+
+constexpr Column feature_columns[] = {
+    {.name = "feature"}, {.name = "unit"}, {.name = "stage"}, {.name = "formula"}};
+constexpr Noun feature_noun = {"feature", feature_columns};
+
+std::vector<const module::ExtractorKind*> extractors() {
+    std::vector<const module::ExtractorKind*> out;
+    for (const module::ModuleInfo* info : module::all_modules())
+        if (info->kind == module::Kind::extractor)
+            out.push_back(info->extractor);
+    return out;
+}
+
+// What a person should know about the samples that are not in the table.
+void tell(const Json& summary) {
+    const Json& samples = summary["samples"];
+    const auto count = [&samples](const char* key) { return samples[key].get<std::uint64_t>(); };
+    if (count("used") == 0)
+        std::cerr << "etl: 0 rows of metrics: the log has no metric events in this range\n";
+    else if (summary["rows"] == 0)
+        std::cerr << "etl: 0 windows are complete yet; --partial keep takes those that are not, "
+                     "or choose a shorter --window\n";
+    if (count("late") > 0)
+        std::cerr << "etl: " << count("late")
+                  << " samples came later than the lateness allows and are not in the table; "
+                     "see --lateness\n";
+    if (count("ahead_of_reception") > 0)
+        std::cerr << "etl: " << count("ahead_of_reception")
+                  << " samples have no time, or one an hour after their reception, and are not in "
+                     "the table\n";
+}
+
+}  // namespace
+
+Result<> run_verb(module::ToolContext& context) {
+    RunConfig options = *std::static_pointer_cast<const RunConfig>(context.config);
+    if (options.out.empty())
+        options.out = (context.state_dir / "features").string();
+    const auto config = context.loaded.get<EtlConfig>("etl");
+    AMOSKYS_TRY(request, make_request(*config, options, system_clock().now_ns()));
+    request.extractors = extractors();
+    AMOSKYS_TRY(source,
+                WalSource::open(context.state_dir / "wal", request.filter, context.progress));
+    std::unique_ptr<module::Progress> writing;
+    request.writing = [&](std::uint64_t rows) {
+        if (writing == nullptr)
+            writing = std::make_unique<module::Progress>(context.progress, "writing the table",
+                                                         "rows", 0);
+        writing->update(rows);
+    };
+    AMOSKYS_TRY(summary, run(*source, request));
+    writing.reset();
+    if (!context.quiet)
+        tell(summary);
+    summary.erase("schema");  // write_object gives it where the format has one
+    return write_object(context.out, context.output, "pipeline_summary", summary);
+}
+
+Result<> features_verb(module::ToolContext& context) {
+    AMOSKYS_TRY(rows, RowOutput::open(context.out, context.output, feature_noun));
+    for (const module::ExtractorKind* kind : extractors())
+        for (const module::FeatureForm& form : kind->catalogue)
+            if (!rows->row({{"feature", form.name},
+                            {"unit", form.unit},
+                            {"stage", kind->stage},
+                            {"formula", form.formula}}))
+                return {};
+    return rows->finish();
+}
+
+}  // namespace amoskys::etl

@@ -1,0 +1,74 @@
+#include "modules/transformation/etl/wal_source.h"
+
+namespace amoskys::etl {
+namespace {
+
+constexpr std::uint64_t records_per_read = 4096;
+
+}  // namespace
+
+Result<std::unique_ptr<WalSource>> WalSource::open(const std::filesystem::path& folder,
+                                                   const wire::EventFilter& filter, bool progress) {
+    std::error_code ignored;  // a folder that cannot be looked into is refused by Log::open
+    if (!std::filesystem::exists(folder, ignored) && !ignored)
+        return make_error(ErrorKind::no_input, "no_log", "there is no log at " + folder.string(),
+                          "run amoskys up or amoskys bus first, or name the state directory "
+                          "with --state-dir");
+    AMOSKYS_TRY(log, wal::Log::open(folder, {.read_only = true}));
+    return std::unique_ptr<WalSource>(new WalSource(folder, std::move(log), filter, progress));
+}
+
+WalSource::WalSource(std::filesystem::path folder, std::unique_ptr<wal::Log> log,
+                     const wire::EventFilter& filter, bool progress)
+    : folder_(std::move(folder)),
+      log_(std::move(log)),
+      stats_(log_->stats()),
+      skip_{filter.since_ns, filter.until_ns, std::nullopt},
+      progress_(progress) {
+    if (filter.devices.size() == 1 && filter.devices[0].find_first_of("*?") == std::string::npos)
+        skip_.device_hash = wal::device_hash(filter.devices[0]);
+}
+
+Result<> WalSource::read(const Visit& visit) {
+    if (stats_.newest.value == 0)
+        return {};
+    module::Progress progress(progress_, "reading the log", "records",
+                              stats_.newest.value - stats_.oldest.value + 1);
+    wire::EventDecoder decoder;
+    WalOffset next = stats_.oldest;
+    while (next <= stats_.newest) {
+        UnixNanos received_ns = 0;
+        const auto each = [&](const wire::Event& event) {
+            visit(event, received_ns);
+            return true;
+        };
+        AMOSKYS_TRY(
+            after,
+            log_->read_matching(next, records_per_read, skip_, [&](const wal::RecordView& record) {
+                if (record.header.offset > stats_.newest)
+                    return false;
+                received_ns = record.header.received_ns;
+                decoder.decode(record.header.kind, record.stored, record.header.offset.value, each);
+                return true;
+            }));
+        if (after <= next)
+            break;
+        next = after;
+        progress.update(next.value - stats_.oldest.value);
+    }
+    counts_ = decoder.counts();
+    return {};
+}
+
+Json WalSource::description() const {
+    return {{"kind", "wal"},
+            {"path", folder_.string()},
+            {"first_offset", stats_.oldest.value},
+            {"last_offset", stats_.newest.value},
+            {"envelopes", counts_.envelopes},
+            {"events", counts_.events},
+            {"malformed_envelopes", counts_.malformed_envelopes},
+            {"malformed_events", counts_.malformed_events}};
+}
+
+}  // namespace amoskys::etl

@@ -1,0 +1,34 @@
+// The events of a WAL, read beside a running bus. One Log object per folder and process.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "core/module/progress.h"
+#include "core/wal/log.h"
+#include "modules/transformation/etl/etl.h"
+
+namespace amoskys::etl {
+
+class WalSource final : public EventSource {
+  public:
+    // no_input where there is no log.
+    static Result<std::unique_ptr<WalSource>> open(const std::filesystem::path& folder,
+                                                   const wire::EventFilter& filter, bool progress);
+    // Up to the end that the log had when it was opened, so that two readings see the same.
+    Result<> read(const Visit& visit) override;
+    Json description() const override;
+
+  private:
+    WalSource(std::filesystem::path folder, std::unique_ptr<wal::Log> log,
+              const wire::EventFilter& filter, bool progress);
+
+    std::filesystem::path folder_;
+    std::unique_ptr<wal::Log> log_;
+    wal::LogStats stats_;
+    wal::Log::Skip skip_;
+    bool progress_;
+    wire::DecodeCounts counts_;
+};
+
+}  // namespace amoskys::etl

@@ -1,0 +1,70 @@
+// Stage 2, windows: the canonical series of one device, cut at [start, start + window), one start
+// per step. No I/O, no clock. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/module/extractor.h"
+#include "modules/transformation/etl/canonical.h"
+
+namespace amoskys::etl {
+
+enum class Align : std::uint8_t {
+    epoch,  // starts are multiples of the step since 1970: all devices share their windows
+    first   // the first window starts at the device's first sample
+};
+
+struct WindowOptions {
+    Duration window = std::chrono::seconds(60);
+    Duration step = std::chrono::seconds(30);
+    Align align = Align::epoch;
+};
+
+class WindowCutter {
+  public:
+    using Visit = std::function<void(const module::Window&)>;
+
+    WindowCutter(std::string device, const MetricTable& metrics, WindowOptions options)
+        : device_(std::move(device)), metrics_(metrics), options_(options) {}
+
+    // Samples of one instant; instants rise from call to call.
+    void add(UnixNanos time_ns, std::span<const CanonicalSample> samples);
+
+    // Visits, in order, each window that holds a sample and ends at or before `until_ns`: nothing
+    // before `until_ns` may come any more. Then forgets what no later window needs.
+    void close(UnixNanos until_ns, const Visit& visit);
+
+    // The end of what was seen, for the last windows of an input: the last instant plus the usual
+    // distance between instants (median of the last 16). A window that ends by then is complete.
+    UnixNanos seen_until() const;
+    const std::string& device() const { return device_; }
+
+  private:
+    struct Column {
+        std::vector<UnixNanos> times;
+        std::vector<double> values;
+        std::size_t begin = 0;  // what is before it is forgotten
+    };
+
+    bool place_first_window();
+    void visit_window(const Visit& visit);
+    void forget_before(UnixNanos time_ns);
+    std::optional<UnixNanos> oldest() const;
+
+    std::string device_;
+    const MetricTable& metrics_;
+    WindowOptions options_;
+    std::vector<Column> columns_;  // by metric id
+    std::optional<UnixNanos> next_start_ns_;
+    UnixNanos last_ns_ = 0;
+    std::vector<UnixNanos> gaps_ns_;  // ring of the last distances
+    std::size_t gap_at_ = 0;
+    std::vector<module::Series> series_;
+};
+
+}  // namespace amoskys::etl
