@@ -119,9 +119,9 @@ struct BusState {
     std::vector<wal::OwnedAppend> audits;
     void audit(wal::OwnedAppend record);
 
-    // Shell services: end the session that owns a lane; what the calls need to know of the process.
+    // Set by the shell: end the session that owns a lane.
     std::function<void(std::uint64_t session, const std::string& reason)> evict;
-    const metrics::Registry* registry = nullptr;
+    std::function<void(std::uint64_t session)> wake;  // it has output although nothing came for it
 };
 
 }  // namespace amoskys::link

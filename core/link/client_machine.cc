@@ -100,6 +100,11 @@ Result<> ClientMachine::on_welcome(const amoskys::bus::Welcome& welcome) {
     AMOSKYS_TRY(after, source_.resume(head));
     cursor_ = after;
     welcomed_ = true;
+    // An answer may have been lost with the last connection: what the bus has is acknowledged.
+    if (head.epoch.value != 0 && head.epoch == source_.position().epoch) {
+        told_committed_ = stats_.acked_sequence = head.sequence;
+        source_.committed(head.sequence);
+    }
     return {};
 }
 

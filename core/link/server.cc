@@ -52,6 +52,11 @@ Server::Server(asio::io_context& io, const Clock& clock, metrics::Registry& regi
         found->second->session->evict(reason);
         impl->pump(found->second);
     };
+    impl->bus.wake = [impl](std::uint64_t id) {
+        const auto found = impl->connections.find(id);
+        if (found != impl->connections.end())
+            impl->pump(found->second);
+    };
     writer.on_commit([weak = std::weak_ptr<Impl>(impl_), metrics = impl_->bus.metrics](
                          double seconds, std::size_t records) {
         metrics.commit_seconds.observe(seconds);
@@ -136,7 +141,9 @@ io::Task<Result<>> Server::Impl::accept_all() {
         if (ec)
             continue;
         const auto address = peer.address().to_string();
-        const bool crowded = unauthenticated[address] >= bus.limits.max_unauthenticated_per_address;
+        const auto shaking = unauthenticated.find(address);
+        const bool crowded = shaking != unauthenticated.end() &&
+                             shaking->second >= bus.limits.max_unauthenticated_per_address;
         if (crowded || connections.size() >= bus.limits.max_sessions) {
             bus.metrics.connection_refused(crowded ? "too_many_handshakes" : "too_many_sessions");
             if (log::allow("crowded"))

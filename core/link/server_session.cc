@@ -217,6 +217,8 @@ void ServerSession::claim_lane() {
         if (alive.expired() || closing_ || lane_->session != id_)
             return;
         open(lane_->key.lane);
+        if (bus_.wake)
+            bus_.wake(id_);
     };
 }
 

@@ -178,6 +178,9 @@ void ServerSession::on_status(const wire::Frame& frame) {
         auto& out = *status.mutable_service_metrics();
         const auto stats = bus_.log.stats();
         out["sessions"] = std::to_string(bus_.open_sessions);
+        out["agents"] = std::to_string(
+            std::set<std::string>(bus_.connected_agents.begin(), bus_.connected_agents.end())
+                .size());
         out["lanes"] = std::to_string(bus_.lanes.size());
         out["devices"] = std::to_string(bus_.devices.active());
         out["log_records"] = std::to_string(stats.records);

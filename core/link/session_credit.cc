@@ -12,6 +12,13 @@ constexpr auto idle_credit = std::chrono::seconds(10);
 // share of the budget for who wants more; one envelope for who does not, while half of the budget
 // is free.
 bool ServerSession::extend_credit() {
+    if (parked_ && !wants_more_)
+        return true;
+    if (parked_) {
+        parked_ = false;
+        bus_.budget.take(granted_bytes_ - answered_bytes_);
+        last_publish_ = bus_.clock.steady();
+    }
     const auto& limits = bus_.limits;
     const auto window = wants_more_ ? limits.hard_window : limits.soft_window;
     granted_envelopes_ = std::max(granted_envelopes_, answered_envelopes_ + window);
