@@ -25,16 +25,17 @@ constexpr std::array<EarlierName, 24> table{{
     {"BUS_HEALTH_PORT", "bus.http.further_listen", EarlierForm::further_port},
     {"BUS_METRICS_DISABLE", "bus.http.metrics", EarlierForm::not_boolean},
     {"IS_CERT_DIR", "agent.pki_dir"},
-    {"IS_WAL_PATH", "agent.spool.dir", EarlierForm::parent_directory},
-    {"IS_WAL_DIR", "agent.spool.dir"},
-    {"IS_MAX_WAL_BYTES", "agent.spool.max_bytes"},
+    {"IS_WAL_PATH", "agent.spool_dir", EarlierForm::parent_directory},
+    {"IS_WAL_DIR", "agent.spool_dir"},
+    {"IS_MAX_WAL_BYTES", "agent.spool_max_bytes"},
     {"IS_BUS_ADDRESS", "agent.bus"},
     {"IS_MAX_ENV_BYTES", "agent.max_envelope_bytes"},
     {"IS_SEND_RATE", "agent.send_rate"},
     {"IS_RETRY_MAX", "agent.retry_max"},
     {"IS_RETRY_TIMEOUT", "agent.retry_timeout", EarlierForm::seconds},
-    {"IS_METRICS_PORT", "agent.http.further_listen", EarlierForm::further_port},
-    {"IS_HEALTH_PORT", "agent.http.further_listen", EarlierForm::further_port},
+    // One listener serves both paths: the metrics port wins where both are set.
+    {"IS_HEALTH_PORT", "agent.http_listen", EarlierForm::loopback_port},
+    {"IS_METRICS_PORT", "agent.http_listen", EarlierForm::loopback_port},
     {"IS_DATA_DIR", "state_dir"},
 }};
 

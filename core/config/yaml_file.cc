@@ -24,10 +24,12 @@ class Flattener final : public YAML::EventHandler {
     Flattener(YamlFile& file, std::string_view name) : file_(file), name_(name) {}
 
     void OnDocumentStart(const YAML::Mark& mark) override {
-        if (++documents_ == 2)
-            problem(mark, "", "a second document; allowed is one");
+        ++documents_;
+        if (documents_ == 2)
+            problem(mark, "", "text after the end of the document, or a second document");
     }
     void OnDocumentEnd() override {}
+    int documents() const { return documents_; }
 
     void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         check_extras(mark, "", anchor);
@@ -81,8 +83,10 @@ class Flattener final : public YAML::EventHandler {
     }
 
     void problem(const YAML::Mark& mark, std::string_view key, std::string_view text) {
-        if (documents_ > 2 || file_.problems.size() >= max_problems)
+        const bool is_reported = documents_ > 1 && second_reported_;
+        if (is_reported || file_.problems.size() >= max_problems)
             return;
+        second_reported_ = documents_ > 1;
         Problem found;
         found.where = position_text(name_, mark.line, mark.column);
         found.code = "config_yaml";
@@ -211,6 +215,7 @@ class Flattener final : public YAML::EventHandler {
     bool key_stores_ = false;
     bool too_deep_ = false;
     int documents_ = 0;
+    bool second_reported_ = false;  // what else is in a second document is not looked at
 };
 
 Problem whole_file(std::string_view name, std::string text) {
@@ -242,7 +247,8 @@ YamlFile parse_yaml(std::string_view content, std::string_view name) {
     Flattener flattener(file, name);
     try {
         YAML::Parser parser(stream);
-        while (parser.HandleNextDocument(flattener)) {
+        // Never a third: before a stray "," yaml-cpp finds empty documents without end.
+        while (flattener.documents() < 2 && parser.HandleNextDocument(flattener)) {
         }
     } catch (const YAML::Exception& error) {
         Problem found = whole_file(name, "not valid YAML: " + printable(error.msg));

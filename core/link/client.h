@@ -17,8 +17,9 @@
 
 namespace amoskys::link {
 
-// What the client publishes from: a spool with a cursor (core/module/spool.h). Called on the io thread; calls are
-// quick (a read of a mapped page). The source decides how a lane goes on (resume): the client only carries.
+// What the client publishes from: a spool with a cursor (core/module/spool.h). Called on the io
+// thread; calls are quick (a read of a mapped page). The source decides how a lane goes on
+// (resume): the client only carries.
 class Source {
   public:
     virtual ~Source() = default;
@@ -34,9 +35,10 @@ class Source {
         SeqNo last;             // last in the spool
     };
     virtual Position position() const = 0;
-    // WELCOME's state of this lane; all empty where the bus never saw it. Returns the sequence after which to
-    // send. Where the bus's head does not fit what the spool has, the spool has then begun a new epoch from that
-    // head and signed again what was not committed: position() tells the new epoch.
+    // WELCOME's state of this lane; all empty where the bus never saw it. Returns the sequence
+    // after which to send. Where the bus's head does not fit what the spool has, the spool has then
+    // begun a new epoch from that head and signed again what was not committed: position() tells
+    // the new epoch.
     struct BusHead {
         Epoch epoch;
         SeqNo sequence;
@@ -48,7 +50,8 @@ class Source {
     virtual Result<std::optional<Item>> next(SeqNo after) = 0;
     // The bus has everything up to `last` on disk: the spool moves its cursor and may trim.
     virtual void committed(SeqNo last) = 0;
-    // The bus answered INVALID (never send again): next() gives a gap marker in its place from now on.
+    // The bus answered INVALID (never send again): next() gives a gap marker in its place from now
+    // on.
     virtual Result<> reject(SeqNo sequence, const std::string& reason) = 0;
     // Returns when something was appended since the last call (or at once).
     virtual io::Task<> wait_for_more() = 0;

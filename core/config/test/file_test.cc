@@ -107,6 +107,7 @@ TEST_CASE("what YAML allows but a configuration must not have is refused") {
     CHECK_THAT(error_of("- a\n"), Contains("not a mapping"));
     CHECK_THAT(error_of("text\n"), Contains("not a mapping"));
     CHECK_THAT(error_of("bus: {}\n---\nlog: {}\n"), Contains("a second document"));
+    CHECK_THAT(error_of(", bus: {}\n"), Contains("text after the end"));
     CHECK_THAT(error_of("bus: {listen: \xff}\n"), Contains("not UTF-8"));
     CHECK_THAT(error_of("bus: {listen: [\n"), Contains("not valid YAML"));
     CHECK_THAT(error_of("? [a, b]\n: c\nbus: {lisen: 1}\n"),

@@ -1,0 +1,196 @@
+#include "core/link/client.h"
+
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/write.hpp>
+#include <random>
+
+#include "core/link/client_machine.h"
+#include "core/link/connection.h"
+#include "core/log/log.h"
+
+namespace amoskys::link {
+namespace {
+
+namespace asio = io::asio;
+using namespace std::chrono_literals;
+using Steady = std::chrono::steady_clock;
+
+constexpr std::size_t write_bytes = 256 * 1024;
+constexpr auto tick_interval = 1s;
+// An operator has to act: no use in asking every second.
+constexpr auto violation_wait = 30s;
+constexpr unsigned refusals_until_fatal = 3;
+
+// One connection: its tasks share it.
+struct Link {
+    Link(asio::io_context& io_, Source& source, const ClientOptions& options, ClientStats& stats)
+        : io(io_), machine(source, options, stats), wake(io_), stall(options.stalled_write) {}
+    asio::io_context& io;
+    std::unique_ptr<TlsStream> stream;
+    ClientMachine machine;
+    io::Event wake;
+    std::chrono::nanoseconds stall;
+    bool welcomed = false;
+};
+
+io::Task<Result<>> read_frames(std::shared_ptr<Link> link) {
+    wire::FrameReader reader;
+    while (true) {
+        const auto space = reader.prepare();
+        const auto buffer = asio::buffer(space.data(), space.size());
+        auto [ec, size] = co_await link->stream->async_read_some(buffer, io::use_tuple);
+        if (ec)
+            co_return read_error(ec, *link->stream);
+        reader.commit(size);
+        while (true) {
+            auto body = reader.next();
+            if (!body)
+                co_return body.error();
+            if (!*body)
+                break;
+            auto done = link->machine.on_frame(**body, Steady::now());
+            if (!done)
+                co_return done.error();
+        }
+        link->welcomed = link->machine.welcomed();
+        link->wake.notify();
+    }
+}
+
+io::Task<Result<>> write_frames(std::shared_ptr<Link> link) {
+    std::string out = link->machine.hello();
+    while (true) {
+        const auto now = Steady::now();
+        auto filled = link->machine.fill(out, write_bytes, now);
+        if (!filled)
+            co_return filled.error();
+        auto ticked = link->machine.tick(out, now);
+        if (!ticked)
+            co_return ticked.error();
+        if (!out.empty()) {
+            io::Deadline deadline(link->io, link->stall,
+                                  [raw = link->stream.get()] { close_socket(*raw); });
+            const auto buffer = asio::buffer(out);
+            auto [ec, size] = co_await asio::async_write(*link->stream, buffer, io::use_tuple);
+            if (deadline.expired())
+                co_return make_error(ErrorKind::unavailable, "bus_stalled",
+                                     "the bus does not read");
+            if (ec)
+                co_return read_error(ec, *link->stream);
+            out.clear();
+            continue;
+        }
+        std::chrono::nanoseconds wait = tick_interval;
+        if (const auto until = link->machine.not_before())
+            wait = std::clamp<std::chrono::nanoseconds>(*until - now, 1ms, tick_interval);
+        const bool going = co_await link->wake.wait_for(wait);
+        if (!going)
+            co_return Result<>();
+    }
+}
+
+io::Task<Result<>> watch_source(std::shared_ptr<Link> link, Source& source) {
+    while (true) {
+        co_await source.wait_for_more();
+        link->wake.notify();
+        const bool stop = co_await io::cancelled();
+        if (stop)
+            co_return Result<>();
+    }
+}
+
+bool identity_refused(const Error& error) {
+    return error.code == "bus_identity_refused" || error.code == "bus_permission_denied";
+}
+
+}  // namespace
+
+struct Client::Impl {
+    Impl(asio::io_context& io_, ClientOptions options_, Source& source_)
+        : io(io_), options(std::move(options_)), source(source_) {}
+
+    asio::io_context& io;
+    ClientOptions options;
+    Source& source;
+    ClientStats stats;
+
+    io::Task<Result<>> session(io::Endpoint bus, TlsContext context, bool* welcomed);
+};
+
+Client::Client(asio::io_context& io, ClientOptions options, Source& source)
+    : impl_(std::make_shared<Impl>(io, std::move(options), source)) {}
+Client::~Client() = default;
+const ClientStats& Client::stats() const {
+    return impl_->stats;
+}
+
+// One connection, until it ends.
+io::Task<Result<>> Client::Impl::session(io::Endpoint bus, TlsContext context, bool* welcomed) {
+    auto link = std::make_shared<Link>(io, source, options, stats);
+    auto dialling = dial(io, bus, context, options);
+    auto stream = co_await std::move(dialling);
+    if (!stream)
+        co_return stream.error();
+    link->stream = std::move(*stream);
+    ++stats.connects;
+    stats.connected = true;
+    stats.bus = io::format_endpoint(bus.host, bus.port);
+    log::info("link", "bus_connected", "connected to the bus",
+              {{"bus", stats.bus}, {"lane", options.lane}});
+    io::TaskGroup group(io);
+    group.spawn("link reader", read_frames(link));
+    group.spawn("link writer", write_frames(link));
+    group.spawn("link source", watch_source(link, source));
+    auto result = co_await group.join();
+    close_socket(*link->stream);
+    stats.connected = false;
+    *welcomed = link->welcomed;
+    co_return result;
+}
+
+io::Task<Result<>> Client::run() {
+    auto impl = impl_;
+    auto& stats = impl->stats;
+    const auto& buses = impl->options.buses;
+    if (buses.empty())
+        co_return make_error(ErrorKind::usage, "no_bus", "no bus address is configured");
+    auto context = io::make_client_context(impl->options.tls);
+    if (!context)
+        co_return context.error();
+
+    io::Backoff backoff(std::random_device{}());
+    std::vector<unsigned> refusals(buses.size(), 0);
+    for (std::size_t at = 0;; at = (at + 1) % buses.size()) {
+        bool welcomed = false;
+        auto task = impl->session(buses[at], *context, &welcomed);
+        auto ended = co_await std::move(task);
+        const bool stop = co_await io::cancelled();
+        if (stop)
+            co_return Result<>();
+        if (welcomed)
+            backoff.reset();
+        const Error error =
+            ended ? make_error(ErrorKind::unavailable, "bus_closed", "the connection ended")
+                  : ended.error();
+        // The source's own failures cannot be healed by another connection.
+        if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal)
+            co_return error;
+        ++stats.failures;
+        stats.last_error = error.message;
+        refusals[at] = identity_refused(error) ? refusals[at] + 1 : 0;
+        if (std::ranges::all_of(refusals, [](unsigned n) { return n >= refusals_until_fatal; }))
+            co_return error;
+        const auto address = io::format_endpoint(buses[at].host, buses[at].port);
+        if (log::allow("link " + address))
+            log::warning("link", "bus_lost", error.message,
+                         {{"bus", address}, {"lane", impl->options.lane}});
+        std::chrono::nanoseconds wait = backoff.next();
+        if (error.code == "bus_security_violation")
+            wait = violation_wait;
+        const bool slept = co_await io::sleep_for(wait);
+        if (!slept)
+            co_return Result<>();
+    }
+}
+
+}  // namespace amoskys::link

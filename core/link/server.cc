@@ -1,0 +1,292 @@
+#include "core/link/server.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include "core/link/audit.h"
+#include "core/link/server_impl.h"
+#include "core/log/log.h"
+
+namespace amoskys::link {
+namespace {
+
+namespace asio = io::asio;
+using namespace std::chrono_literals;
+
+constexpr auto tick_interval = 1s;
+// Overload begins when this much waits for the log, and ends below the lower mark.
+constexpr std::uint64_t overload_begin_bytes = 48ULL << 20, overload_end_bytes = 16ULL << 20;
+constexpr auto overload_hint = 500ms;
+
+std::string_view overload_name(bool on) {
+    return on ? "on" : "off";
+}
+
+}  // namespace
+
+Server::Impl::Impl(asio::io_context& io_, const Clock& clock_, metrics::Registry& registry,
+                   wal::Log& log_, wal::Writer& writer_, ServerConfig config_)
+    : io(io_),
+      clock(clock_),
+      log(log_),
+      writer(writer_),
+      config(std::move(config_)),
+      bus(clock_, log_, ServerMetrics(registry), config.limits),
+      gauges(registry),
+      listener(io_),
+      group(io_),
+      changed(io_) {
+    last_tick = clock.steady();
+    bus.log_origin = config.log_origin;
+    bus.version = config.version;
+}
+
+Server::Server(asio::io_context& io, const Clock& clock, metrics::Registry& registry, wal::Log& log,
+               wal::Writer& writer, ServerConfig config)
+    : impl_(std::make_shared<Impl>(io, clock, registry, log, writer, std::move(config))) {
+    auto* impl = impl_.get();
+    impl->bus.evict = [impl](std::uint64_t id, const std::string& reason) {
+        const auto found = impl->connections.find(id);
+        if (found == impl->connections.end() || !found->second->session)
+            return;
+        found->second->session->evict(reason);
+        impl->pump(found->second);
+    };
+    writer.on_commit([weak = std::weak_ptr<Impl>(impl_), metrics = impl_->bus.metrics](
+                         double seconds, std::size_t records) {
+        metrics.commit_seconds.observe(seconds);
+        metrics.group_records.observe(static_cast<double>(records));
+    });
+}
+
+Server::~Server() {
+    impl_->writer.on_commit([](double, std::size_t) {});
+}
+
+const BusState& Server::state() const {
+    return impl_->bus;
+}
+
+std::string Server::trouble() const {
+    if (impl_->stopping)
+        return "the bus is stopping";
+    if (!impl_->bus.log_trouble.empty())
+        return impl_->bus.log_trouble;
+    return impl_->bus.admission ? impl_->bus.admission->reason : std::string();
+}
+
+Result<> Server::Impl::read_files(const ServerConfig& from) {
+    AMOSKYS_TRY(new_context, io::make_server_context(from.tls));
+    AMOSKYS_TRY(trust, crypto::TrustMap::load(from.trust_map));
+    AMOSKYS_TRY(key, crypto::SigningKey::load(from.log_key));
+    context = std::move(new_context);
+    bus.trust = std::move(trust);
+    bus.log_key = std::make_shared<const crypto::SigningKey>(std::move(key));
+    bus.limits = from.limits;
+    return {};
+}
+
+Result<> Server::prepare() {
+    AMOSKYS_TRY_VOID(impl_->read_files(impl_->config));
+    AMOSKYS_TRY_VOID(impl_->bus.load());
+    impl_->update_gauges();
+    return {};
+}
+
+Result<std::string> Server::listen() {
+    return impl_->listener.open(impl_->config.listen);
+}
+
+Result<> Server::reload(ServerConfig config) {
+    AMOSKYS_TRY_VOID(impl_->read_files(config));
+    impl_->config = std::move(config);
+    const auto connections = impl_->connections;
+    for (const auto& [id, connection] : connections) {
+        if (!connection->session)
+            continue;
+        connection->session->recheck_trust();
+        impl_->pump(connection);
+    }
+    return {};
+}
+
+io::Task<Result<>> Server::run() {
+    auto impl = impl_;
+    impl->group.spawn("bus tick", impl->tick_all());
+    auto accepting = impl->accept_all();
+    auto accepted = co_await std::move(accepting);
+    impl->listener.close();
+    // From here on cancellation has done its work; what follows has its own time limits.
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+    auto stopping = impl->stop();
+    auto stopped = co_await std::move(stopping);
+    if (!accepted)
+        co_return accepted;
+    co_return stopped;
+}
+
+io::Task<Result<>> Server::Impl::accept_all() {
+    while (true) {
+        auto accepting = listener.accept();
+        auto socket = co_await std::move(accepting);
+        if (!socket)
+            co_return Result<>();
+        boost::system::error_code ec;
+        const auto peer = socket->remote_endpoint(ec);
+        if (ec)
+            continue;
+        const auto address = peer.address().to_string();
+        const bool crowded = unauthenticated[address] >= bus.limits.max_unauthenticated_per_address;
+        if (crowded || connections.size() >= bus.limits.max_sessions) {
+            bus.metrics.connection_refused(crowded ? "too_many_handshakes" : "too_many_sessions");
+            if (log::allow("crowded"))
+                log::warning("bus", "connection_refused", "too many connections",
+                             {{"peer", address}});
+            continue;  // closed by its destructor
+        }
+        ++unauthenticated[address];
+        socket->set_option(asio::ip::tcp::no_delay(true), ec);
+        socket->set_option(asio::socket_base::keep_alive(true), ec);
+        const auto id = next_id++;
+        auto connection = std::make_shared<ServerConnection>(
+            io, std::move(*socket), context, id, io::format_endpoint(address, peer.port()));
+        connections.emplace(id, connection);
+        group.spawn("bus session", serve(shared_from_this(), connection));
+    }
+}
+
+io::Task<Result<>> Server::Impl::tick_all() {
+    while (true) {
+        const bool slept = co_await io::sleep_for(tick_interval);
+        if (!slept)
+            co_return Result<>();
+        const auto current = connections;
+        for (const auto& [id, connection] : current) {
+            if (!connection->session)
+                continue;
+            connection->session->tick();
+            pump(connection);
+        }
+        update_gauges();
+        feed_starving();
+        write_audits();
+    }
+}
+
+void Server::Impl::update_gauges() {
+    const auto stats = log.stats();
+    const auto writes = writer.stats();
+    const auto now = clock.steady();
+    const double seconds = std::chrono::duration<double>(now - last_tick).count();
+    if (seconds > 0) {
+        bus.events_per_second = static_cast<double>(bus.events_accepted - last_events) / seconds;
+        last_events = bus.events_accepted;
+        last_tick = now;
+    }
+    bus.metrics.sessions.set(static_cast<double>(bus.open_sessions));
+    bus.metrics.budget_used.set(static_cast<double>(bus.budget.used()));
+    bus.metrics.load.set(bus.budget.load());
+    gauges.queued_bytes.set(static_cast<double>(writes.queued_bytes));
+    gauges.log_bytes.set(static_cast<double>(stats.file_bytes));
+    gauges.log_records.set(static_cast<double>(stats.records));
+    gauges.segments.set(static_cast<double>(stats.segments));
+    gauges.damaged_segments.set(static_cast<double>(stats.damaged_segments));
+    gauges.devices.set(static_cast<double>(bus.devices.active()));
+    const auto unix_now = clock.now_ns();
+    const auto oldest = stats.oldest_received_ns;
+    gauges.oldest_seconds.set(
+        oldest == 0 || oldest > unix_now ? 0 : static_cast<double>(unix_now - oldest) / 1e9);
+    gauges.failed_commits.add(writes.failed_commits - failed_commits);
+    failed_commits = writes.failed_commits;
+    std::error_code ec;
+    const auto space = std::filesystem::space(config.log_folder, ec);
+    bus.free_bytes = ec ? 0 : space.available;
+    bus.queued_bytes = writes.queued_bytes;
+    gauges.free_bytes.set(static_cast<double>(bus.free_bytes));
+    update_admission(writes);
+    gauges.healthy.set(bus.log_trouble.empty() ? 1 : 0);
+}
+
+void Server::Impl::update_admission(const wal::WriterStats& stats) {
+    const bool was = bus.admission.has_value();
+    const auto& limits = bus.limits;
+    const bool disk_low = bus.free_bytes < limits.min_free_bytes;
+    const bool queue_full = stats.queued_bytes >= (was ? overload_end_bytes : overload_begin_bytes);
+    bus.admission.reset();
+    if (limits.overload == Overload::on) {
+        bus.admission =
+            Refusal{wire::Status::overload, "overload is switched on", "overload", overload_hint};
+    } else if (disk_low) {
+        bus.admission =
+            Refusal{wire::Status::retry,
+                    "disk almost full (" + std::to_string(bus.free_bytes) + " of at least " +
+                        std::to_string(limits.min_free_bytes) + " bytes free)",
+                    "disk_full", 2s};
+    } else if (limits.overload == Overload::automatic && queue_full) {
+        bus.admission =
+            Refusal{wire::Status::overload,
+                    "overload: " + std::to_string(stats.queued_bytes) + " bytes wait for the log",
+                    "overload", overload_hint};
+    }
+    if (was == bus.admission.has_value())
+        return;
+    const std::string reason = bus.admission ? bus.admission->reason : "envelopes are taken again";
+    log::warning("bus", "admission_changed", reason);
+    bus.audit(audit_record({.category = "overload",
+                            .action = "changed",
+                            .object_type = "bus",
+                            .object_id = config.log_origin,
+                            .actor_id = "bus",
+                            .session_id = {},
+                            .before = std::string(overload_name(was)),
+                            .after = std::string(overload_name(!was)),
+                            .reason = reason},
+                           clock.now_ns()));
+}
+
+void Server::Impl::write_audits() {
+    if (bus.audits.empty())
+        return;
+    wal::WriteRequest request;
+    request.records = std::exchange(bus.audits, {});
+    const auto count = request.records.size();
+    request.done = [metrics = bus.metrics, count](const Result<wal::Appended>& result) {
+        if (result)
+            metrics.audits.add(count);
+    };
+    if (!writer.submit(std::move(request)) && log::allow("audit"))
+        log::warning("bus", "audit_dropped", "the log's queue is full",
+                     {{"records", std::uint64_t{count}}});
+}
+
+// Acks what is with the log, says DRAIN, and waits for the clients to go.
+io::Task<Result<>> Server::Impl::stop() {
+    stopping = true;
+    const auto begun = clock.steady();
+    const auto count = connections.size();
+    const auto current = connections;
+    for (const auto& [id, connection] : current) {
+        if (!connection->session) {
+            connection->close_socket();
+            continue;
+        }
+        connection->session->drain("the bus is stopping");
+        pump(connection);
+    }
+    while (!connections.empty() && clock.steady() - begun < bus.limits.drain)
+        co_await changed.wait_for(50ms);
+    for (const auto& [id, connection] : connections)
+        connection->close_socket();
+    group.cancel();
+    auto joining = group.join();
+    auto joined = co_await std::move(joining);
+    write_audits();
+    while (writes_in_flight > 0)
+        co_await changed.wait_for(50ms);
+    const auto took = clock.steady() - begun;
+    log::info("bus", "sessions_closed", "all sessions are closed",
+              {{"sessions", std::uint64_t{count}}, {"took", format_duration(took)}});
+    co_return joined;
+}
+
+}  // namespace amoskys::link

@@ -1,0 +1,147 @@
+#include "core/link/server_metrics.h"
+
+namespace amoskys::link {
+namespace {
+
+using metrics::Kind;
+using metrics::MetricInfo;
+
+constexpr double group_bounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
+
+enum Index : std::size_t {
+    received,
+    received_bytes,
+    accepted,
+    rejected_envelopes,
+    events,
+    duplicates,
+    unverified,
+    gaps,
+    future_time,
+    resets,
+    audits,
+    receipts,
+    sessions,
+    refused,
+    budget_used,
+    load,
+    ack_seconds,
+    commit_seconds,
+    group_records,
+    lag_envelopes,
+    queued_bytes,
+    log_bytes,
+    log_records,
+    free_bytes,
+    oldest_seconds,
+    segments,
+    damaged_segments,
+    devices,
+    healthy,
+    failed_commits,
+    count
+};
+
+const MetricInfo* table() {
+    static const MetricInfo infos[] = {
+        {"amoskys_bus_received_envelopes_total", Kind::counter, "envelopes",
+         "Envelopes that arrived"},
+        {"amoskys_bus_received_bytes_total", Kind::counter, "bytes",
+         "Bytes of the envelopes that arrived"},
+        {"amoskys_bus_accepted_envelopes_total", Kind::counter, "envelopes",
+         "Envelopes committed to the log and acknowledged"},
+        {"amoskys_bus_rejected_envelopes_total", Kind::counter, "envelopes",
+         "Envelopes answered anything but OK", "reason"},
+        {"amoskys_bus_accepted_events_total", Kind::counter, "events",
+         "Events in accepted envelopes"},
+        {"amoskys_bus_duplicate_envelopes_total", Kind::counter, "envelopes",
+         "Envelopes that were in the log already"},
+        {"amoskys_bus_unverified_duplicate_envelopes_total", Kind::counter, "envelopes",
+         "Old sequences whose stored digest is out of reach"},
+        {"amoskys_bus_gap_markers_total", Kind::counter, "envelopes", "Gap markers accepted"},
+        {"amoskys_bus_future_time_envelopes_total", Kind::counter, "envelopes",
+         "Envelopes more than 300 s ahead of this host's clock"},
+        {"amoskys_bus_epoch_resets_total", Kind::counter, "epochs", "New epochs of known lanes",
+         "linked"},
+        {"amoskys_bus_audit_records_total", Kind::counter, "records", "Audit records written"},
+        {"amoskys_bus_receipts_total", Kind::counter, "receipts", "Receipts sent to agents"},
+        {"amoskys_bus_sessions", Kind::gauge, "sessions", "Open sessions"},
+        {"amoskys_bus_refused_connections_total", Kind::counter, "connections",
+         "Connections refused before or at HELLO", "reason"},
+        {"amoskys_bus_credit_bytes", Kind::gauge, "bytes", "Credit that is out with all sessions"},
+        {"amoskys_bus_load_ratio", Kind::gauge, "ratio", "Share of the credit budget in use"},
+        {"amoskys_bus_publish_ack_seconds", Kind::histogram, "seconds",
+         "From an envelope's arrival to its acknowledgement", "", metrics::latency_buckets()},
+        {"amoskys_bus_commit_seconds", Kind::histogram, "seconds",
+         "Time of one commit with its sync", "", metrics::latency_buckets()},
+        {"amoskys_bus_commit_records", Kind::histogram, "records", "Records in one commit", "",
+         group_bounds},
+        {"amoskys_bus_agent_lag_envelopes", Kind::gauge, "envelopes",
+         "What an agent said is waiting in its spool", "agent"},
+        {"amoskys_bus_log_queue_bytes", Kind::gauge, "bytes", "Bytes waiting for the log's writer"},
+        {"amoskys_bus_log_bytes", Kind::gauge, "bytes", "Size of the log's files"},
+        {"amoskys_bus_log_records", Kind::gauge, "records", "Records in the log"},
+        {"amoskys_bus_disk_free_bytes", Kind::gauge, "bytes",
+         "Free space on the log's file system"},
+        {"amoskys_bus_log_oldest_record_seconds", Kind::gauge, "seconds",
+         "Age of the oldest record"},
+        {"amoskys_bus_log_segments", Kind::gauge, "segments", "Segments of the log"},
+        {"amoskys_bus_log_damaged_segments", Kind::gauge, "segments", "Segments with damage"},
+        {"amoskys_bus_devices", Kind::gauge, "devices", "Registered devices"},
+        {"amoskys_bus_healthy", Kind::gauge, "state", "1 = serving, 0 = not able to commit"},
+        {"amoskys_bus_failed_commits_total", Kind::counter, "commits", "Commits that failed"},
+    };
+    static_assert(std::size(infos) == count);
+    return infos;
+}
+
+}  // namespace
+
+std::span<const MetricInfo> server_metric_table() {
+    return {table(), count};
+}
+
+ServerMetrics::ServerMetrics(metrics::Registry& r)
+    : registry(r),
+      received(r.counter(table()[Index::received])),
+      received_bytes(r.counter(table()[Index::received_bytes])),
+      accepted(r.counter(table()[Index::accepted])),
+      events(r.counter(table()[Index::events])),
+      duplicates(r.counter(table()[Index::duplicates])),
+      unverified(r.counter(table()[Index::unverified])),
+      gaps(r.counter(table()[Index::gaps])),
+      future_time(r.counter(table()[Index::future_time])),
+      resets_linked(r.counter(table()[resets], "yes")),
+      resets_unlinked(r.counter(table()[resets], "no")),
+      audits(r.counter(table()[Index::audits])),
+      receipts(r.counter(table()[Index::receipts])),
+      sessions(r.gauge(table()[Index::sessions])),
+      budget_used(r.gauge(table()[Index::budget_used])),
+      load(r.gauge(table()[Index::load])),
+      ack_seconds(r.histogram(table()[Index::ack_seconds])),
+      commit_seconds(r.histogram(table()[Index::commit_seconds])),
+      group_records(r.histogram(table()[Index::group_records])) {}
+
+void ServerMetrics::rejected(std::string_view reason) {
+    registry.counter(table()[rejected_envelopes], reason).add();
+}
+void ServerMetrics::connection_refused(std::string_view reason) {
+    registry.counter(table()[refused], reason).add();
+}
+void ServerMetrics::lag(const std::string& agent_id, double envelopes) {
+    registry.gauge(table()[lag_envelopes], agent_id).set(envelopes);
+}
+
+LogGauges::LogGauges(metrics::Registry& r)
+    : queued_bytes(r.gauge(table()[Index::queued_bytes])),
+      log_bytes(r.gauge(table()[Index::log_bytes])),
+      log_records(r.gauge(table()[Index::log_records])),
+      free_bytes(r.gauge(table()[Index::free_bytes])),
+      oldest_seconds(r.gauge(table()[Index::oldest_seconds])),
+      segments(r.gauge(table()[Index::segments])),
+      damaged_segments(r.gauge(table()[Index::damaged_segments])),
+      devices(r.gauge(table()[Index::devices])),
+      healthy(r.gauge(table()[Index::healthy])),
+      failed_commits(r.counter(table()[Index::failed_commits])) {}
+
+}  // namespace amoskys::link

@@ -1,0 +1,63 @@
+#include <array>
+
+#include "core/module/module.h"
+#include "modules/tools/inspect/inspect_verbs.h"
+
+namespace amoskys::modules {
+namespace {
+
+using config::option;
+using module::Verb;
+
+constexpr std::string_view log_help = "folder of the log (none: wal in the state directory)";
+constexpr std::string_view since_help = "from this time on: RFC 3339, Unix time, -15m, -2h, -7d";
+constexpr std::string_view until_help = "before this time";
+
+constexpr std::array events_table{
+    option<&inspect::EventsOptions::log>("log", "", log_help),
+    option<&inspect::EventsOptions::since>("since", "", since_help),
+    option<&inspect::EventsOptions::until>("until", "", until_help),
+    option<&inspect::EventsOptions::device>("device", "", "device ids; * and ? match"),
+    option<&inspect::EventsOptions::metric>("metric", "", "metric names; * and ? match"),
+    option<&inspect::EventsOptions::kind>(
+        "kind", "", "metric, log, alarm, status, security, audit, process, flow, gap"),
+    option<&inspect::EventsOptions::source>("source", "", "collectors: snmp, proc, flow, ..."),
+    option<&inspect::EventsOptions::severity>("severity", "", "INFO, WARN, ERROR, CRITICAL"),
+    option<&inspect::EventsOptions::limit>("limit", "", "at most so many rows; 0 = all"),
+    option<&inspect::EventsOptions::newest>(
+        "newest", "", "the last --limit rows that match (10 without --limit), in order"),
+    option<&inspect::EventsOptions::offset>("offset", "", "start at this record of the log"),
+    option<&inspect::EventsOptions::full>("full", "",
+                                          "the envelopes that hold a match, as protobuf text"),
+};
+constexpr std::array summary_table{
+    option<&inspect::SummaryOptions::log>("log", "", log_help),
+    option<&inspect::SummaryOptions::top>("top", "", "how many devices to name", {0, 1000}),
+};
+
+constexpr std::array verb_table{
+    Verb{"summary", "what is in the log: records, events, agents, devices, times, gaps",
+         summary_table, config::make_config<inspect::SummaryOptions>, inspect::summary,
+         "amoskys inspect summary -o json"},
+    Verb{"events", "the events of the log, filtered by time, device, metric, kind", events_table,
+         config::make_config<inspect::EventsOptions>, inspect::events,
+         "amoskys inspect events --device router-1 --metric ifInOctets --limit 5 -o ndjson\n"
+         "amoskys inspect events --newest --limit 20\n"
+         "amoskys inspect events --kind audit --since -2h"},
+};
+
+}  // namespace
+
+extern const module::ModuleInfo inspect_module;
+constinit const module::ModuleInfo inspect_module{
+    .name = "inspect",
+    .kind = module::Kind::tool,
+    .summary = "look into the log: events, summary, timeline, verification",
+    .details =
+        "Reads the log beside a running bus. Only `import` writes, and only where no bus holds the "
+        "log.\n\n"
+        "Exit 66 where there is no log, 3 where some records could not be read.",
+    .verbs = verb_table,
+};
+
+}  // namespace amoskys::modules

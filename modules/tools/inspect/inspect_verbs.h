@@ -1,0 +1,52 @@
+// The verbs of `amoskys inspect`, and their options. Used by the module table and by the tests.
+// All but import_log open the log read-only, beside a running bus.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/module/module.h"
+
+namespace amoskys::modules::inspect {
+
+struct EventsOptions {
+    std::string log;
+    std::string since, until;
+    std::vector<std::string> device, metric, kind, source, severity;
+    std::uint64_t limit = 0;
+    std::uint64_t offset = 0;
+    bool newest = false;
+    bool full = false;
+};
+struct SummaryOptions {
+    std::string log;
+    std::uint64_t top = 10;
+};
+struct ImportOptions {
+    std::string database;
+    std::string log;
+    bool dry_run = false;
+};
+struct VerifyOptions {
+    std::string log;
+    std::string trust;
+};
+struct TimelineOptions {
+    std::string log;
+    std::string tz;
+    std::string since, until;
+    std::string agent, lane;
+    std::uint64_t limit = 0;
+};
+struct GapsOptions {
+    std::string log;
+};
+
+Result<> events(module::ToolContext& context);
+Result<> summary(module::ToolContext& context);
+Result<> import_log(module::ToolContext& context);
+Result<> verify(module::ToolContext& context);  // finding: exit 10
+Result<> timeline(module::ToolContext& context);
+Result<> gaps(module::ToolContext& context);
+
+}  // namespace amoskys::modules::inspect

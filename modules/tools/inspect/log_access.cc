@@ -1,0 +1,80 @@
+#include "modules/tools/inspect/log_access.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace amoskys::modules::inspect {
+
+namespace {
+constexpr std::uint64_t step_records = 1024;
+constexpr std::uint64_t step_bytes = 16ULL << 20;
+}  // namespace
+
+std::filesystem::path log_folder(const module::ToolContext& context, const std::string& option) {
+    return option.empty() ? context.state_dir / "wal" : std::filesystem::path(option);
+}
+
+Result<std::unique_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
+                                                   const std::string& option) {
+    const std::filesystem::path folder = log_folder(context, option);
+    std::error_code failed;
+    const bool there = std::filesystem::is_directory(folder, failed);
+    if (failed && failed.value() == EACCES)
+        return errno_error("wal_permission", "cannot open the log " + folder.string(), EACCES);
+    if (!there)
+        return make_error(ErrorKind::no_input, "wal_missing", "no log at " + folder.string(),
+                          "--state-dir or --log says where it is; a bus makes it, or "
+                          "`amoskys inspect import`");
+    wal::Options options;
+    options.read_only = true;
+    return wal::Log::open(folder, options);
+}
+
+Result<wal::Log::Skip> parse_span(const std::string& since, const std::string& until) {
+    wal::Log::Skip out;
+    const UnixNanos now = system_clock().now_ns();
+    if (!since.empty()) {
+        AMOSKYS_TRY(time, parse_time(since, now));
+        out.since_ns = time;
+    }
+    if (!until.empty()) {
+        AMOSKYS_TRY(time, parse_time(until, now));
+        out.until_ns = time;
+    }
+    if (out.since_ns > out.until_ns)
+        return make_error(ErrorKind::usage, "time_range",
+                          "--since " + since + " is after --until " + until);
+    return out;
+}
+
+Result<> walk(wal::Log& log, module::Progress& progress, const Walk& walk) {
+    const wal::LogStats stats = log.stats();
+    if (stats.records == 0)
+        return {};
+    WalOffset at{std::max(walk.from.value, stats.oldest.value)};
+    Next next = Next::go_on;
+    while (next != Next::stop && at <= stats.newest) {
+        std::uint64_t bytes = 0;
+        const auto visit = [&](const wal::RecordView& record) {
+            if (record.header.offset > stats.newest) {
+                next = Next::stop;
+                return false;
+            }
+            bytes += record.stored.size();
+            next = walk.visit(record);
+            return next == Next::go_on && bytes < step_bytes;
+        };
+        AMOSKYS_TRY(reached, log.read_matching(at, step_records, walk.skip, visit));
+        if (reached <= at)
+            break;
+        at = reached;
+        progress.update(std::min(at.value, stats.newest.value + 1) - stats.oldest.value);
+        if (walk.between) {
+            AMOSKYS_TRY(wanted, walk.between());
+            next = next == Next::stop ? next : wanted;
+        }
+    }
+    return {};
+}
+
+}  // namespace amoskys::modules::inspect

@@ -1,0 +1,37 @@
+// How the verbs reach the log: where it is, opened for reading beside its writer, and read in
+// bounded steps so that no read transaction lasts while output waits. One thread.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/module/module.h"
+#include "core/module/progress.h"
+#include "core/wal/log.h"
+
+namespace amoskys::modules::inspect {
+
+// --log DIR, else STATE/wal.
+std::filesystem::path log_folder(const module::ToolContext& context, const std::string& option);
+
+// no_input "wal_missing" where there is no log.
+Result<std::unique_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
+                                                   const std::string& option);
+
+// [since, until) from two options; "" leaves that end open.
+Result<wal::Log::Skip> parse_span(const std::string& since, const std::string& until);
+
+// Every record that was there at the call and may match, in order. `between` runs with no read
+// transaction open: after every pause, and now and then by itself.
+enum class Next { go_on, pause, stop };
+struct Walk {
+    WalOffset from{};
+    wal::Log::Skip skip = {};
+    std::function<Next(const wal::RecordView&)> visit;
+    std::function<Result<Next>()> between = {};
+};
+Result<> walk(wal::Log& log, module::Progress& progress, const Walk& walk);
+
+}  // namespace amoskys::modules::inspect
