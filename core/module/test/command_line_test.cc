@@ -43,7 +43,7 @@ TEST_CASE("flags come from the table: dots and underscores become dashes, the la
     const auto options =
         parse({"--http-listen", "a:1", "--http-listen=b:2", "--once", "-n", "5", "input.csv",
                "--max-wait", "1m30s", "--target", "a", "--target", "b"});
-    REQUIRE(options);
+    REQUIRE(options.has_value());
     CHECK(options->listen == "b:2");
     CHECK(options->once);
     CHECK(options->limit == 5);
@@ -54,17 +54,17 @@ TEST_CASE("flags come from the table: dots and underscores become dashes, the la
 
 TEST_CASE("a wrong flag names the nearest right one and nothing is guessed") {
     const auto wrong = parse({"--limt", "5"});
-    REQUIRE(!wrong);
+    REQUIRE(wrong.has_error());
     CHECK(wrong.error().kind == ErrorKind::usage);
     CHECK(wrong.error().hint == "did you mean --limit?");
-    CHECK(!parse({"--lim", "5"}));  // no abbreviations
+    CHECK(parse({"--lim", "5"}).has_error());  // no abbreviations
 }
 
 TEST_CASE("values outside the bounds, missing values and extra words are usage errors") {
     for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
              {"--limit", "0"}, {"--limit", "many"}, {"--limit"}, {"--max-wait", "5"}, {"a", "b"}}) {
         const auto wrong = parse(words);
-        REQUIRE(!wrong);
+        REQUIRE(wrong.has_error());
         CHECK(wrong.error().kind == ErrorKind::usage);
     }
     CHECK(parse({"--limit", "1000"})->limit == 1000);
@@ -81,7 +81,7 @@ TEST_CASE("help shows flag, unit, bounds and the default of the struct") {
 TEST_CASE("lists are split at commas, but not where each occurrence is one item") {
     const auto options =
         parse({"--target", "a,b", "--target", "c", "--note", "x,y", "--note", "z"});
-    REQUIRE(options);
+    REQUIRE(options.has_value());
     CHECK(options->targets == std::vector<std::string>{"a", "b", "c"});
     CHECK(options->notes == std::vector<std::string>{"x,y", "z"});
 }

@@ -35,7 +35,7 @@ struct Bus {
 
     bool offer(const std::string& envelope) {
         const auto cut = wire::cut_envelope(as_bytes(envelope));
-        REQUIRE(cut);
+        REQUIRE(cut.has_value());
         const bool new_epoch = cut->epoch > head.epoch;
         const bool gap = cut->payload_kind == wire::PayloadKind::gap;
         const std::uint64_t first = gap ? cut->gap.first.value : cut->sequence.value;
@@ -67,7 +67,7 @@ struct Fixture {
                                        .max_bytes = max_bytes,
                                        .when_full = when_full,
                                        .clock = &clock});
-        REQUIRE(opened);
+        REQUIRE(opened.has_value());
         spool = std::move(*opened);
     }
     void close() {
@@ -84,7 +84,7 @@ struct Fixture {
             messaging::TelemetryEvent& event = *record.add_events();
             event.set_event_type("METRIC");
             event.mutable_metric_data()->set_string_value(std::string(bytes, 'x'));
-            REQUIRE(spool->append({.bytes = batch.SerializeAsString(), .events = 1}));
+            REQUIRE(spool->append({.bytes = batch.SerializeAsString(), .events = 1}).has_value());
         }
         settle();
     }
@@ -103,11 +103,11 @@ struct Fixture {
     // Sends all to the bus; `acked_every`: the bus's answers come that late.
     void send(Bus& bus) {
         auto at = spool->resume(bus.head);
-        REQUIRE(at);
+        REQUIRE(at.has_value());
         SeqNo after = *at;
         for (;;) {
             auto item = spool->next(after);
-            REQUIRE(item);
+            REQUIRE(item.has_value());
             if (!*item)
                 break;
             REQUIRE(bus.offer((*item)->envelope));
@@ -159,11 +159,11 @@ TEST_CASE("what the bus committed without an answer arriving is not sent twice")
     Fixture f;
     Bus bus;
     f.append(4);
-    REQUIRE(f.spool->resume(bus.head));
+    REQUIRE(f.spool->resume(bus.head).has_value());
     for (std::uint64_t after : {0, 1}) {
         auto item = f.spool->next({after});
-        REQUIRE(item);
-        REQUIRE(*item);
+        REQUIRE(item.has_value());
+        REQUIRE(item->has_value());
         REQUIRE(bus.offer((*item)->envelope));
     }
     f.reopen();  // no ack was seen
@@ -233,10 +233,10 @@ TEST_CASE("a gap is cut where the bus turns out to have its beginning") {
     f.reopen(60'000);
     Bus bus;
     f.append(10, 1000);
-    REQUIRE(f.spool->resume(bus.head));
+    REQUIRE(f.spool->resume(bus.head).has_value());
     for (std::uint64_t after : {0, 1, 2}) {
         auto item = f.spool->next({after});
-        REQUIRE(item);
+        REQUIRE(item.has_value());
         REQUIRE(bus.offer((*item)->envelope));
     }
     f.reopen(60'000);  // the spool does not know that three were sent
@@ -249,7 +249,7 @@ TEST_CASE("an envelope that the bus refuses for good becomes a gap and the lane 
     Fixture f;
     Bus bus;
     f.append(3);
-    REQUIRE(f.spool->resume(bus.head));
+    REQUIRE(f.spool->resume(bus.head).has_value());
     auto item = f.spool->next({0});
     REQUIRE(bus.offer((*item)->envelope));
     REQUIRE(f.spool->reject({2}, "payload malformed"));
