@@ -189,6 +189,18 @@ FolderClaim::~FolderClaim() {
     registry().erase(*identity_);
 }
 
+void drop_ballast(const fs::path& folder) {
+    std::error_code ignored;  // there may be none
+    fs::remove(folder / "ballast", ignored);
+}
+
+void take_ballast(const fs::path& folder, std::uint64_t bytes) {
+    const fs::path file = folder / "ballast";
+    const FileDescriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (fd && ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)) != 0)
+        drop_ballast(folder);  // a disk this full needs what is left of it
+}
+
 std::uint64_t free_bytes(const fs::path& folder) {
     struct statvfs status {};
     if (::statvfs(folder.c_str(), &status) != 0)

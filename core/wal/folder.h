@@ -53,6 +53,10 @@ class FolderClaim {
     FileDescriptor lock_;
 };
 
+// Gives the space held back free; takes it again as far as the disk has it.
+void drop_ballast(const std::filesystem::path& folder);
+void take_ballast(const std::filesystem::path& folder, std::uint64_t bytes);
+
 std::uint64_t free_bytes(const std::filesystem::path& folder);  // for this user; 0 where unknown
 
 }  // namespace amoskys::wal

@@ -1,9 +1,12 @@
 #include "core/wal/lmdb_env.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
 
 #include "core/base/check.h"
 #include "core/wal/failpoint.h"
+#include "core/wal/folder.h"
 
 namespace amoskys::wal {
 
@@ -16,6 +19,18 @@ MDB_val to_val(ByteView bytes) {
 }
 ByteView from_val(const MDB_val& value) {
     return {static_cast<const std::uint8_t*>(value.mv_data), value.mv_size};
+}
+
+// LMDB maps its lock file after a mere ftruncate: on a full disk the first store into it would be a
+// SIGBUS. So its blocks are allocated beforehand. 64 KiB hold the table of readers_max readers and
+// some.
+int reserve_lock_file(const std::filesystem::path& file, EnvMode mode) {
+    constexpr off_t lock_file_bytes = 64 << 10;
+    const std::string name = file.string() + "-lock";
+    const FileDescriptor fd(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!fd)
+        return mode == EnvMode::read_only ? 0 : errno;  // LMDB itself reads from a read-only disk
+    return ::posix_fallocate(fd.get(), 0, lock_file_bytes);
 }
 
 class CursorHandle {
@@ -52,6 +67,10 @@ int scan_table(MDB_txn* txn, MDB_dbi table, ByteView from, const Visit& visit) {
 }  // namespace
 
 Error lmdb_error(std::string_view what, const std::filesystem::path& file, int rc) {
+    // LMDB calls a write that came out short EIO, which is what a disk that is just full gives.
+    constexpr std::uint64_t next_to_nothing = 1 << 20;
+    if (rc == EIO && free_bytes(file.parent_path()) < next_to_nothing)
+        rc = ENOSPC;
     const std::string text = std::string(what) + " " + file.string() + ": " + mdb_strerror(rc);
     switch (rc) {
         case ENOSPC:
@@ -160,7 +179,9 @@ Result<std::unique_ptr<LmdbEnv>> LmdbEnv::open(const std::filesystem::path& file
     mdb_env_set_mapsize(out->env_, map_bytes);
     const unsigned flags =
         MDB_NOSUBDIR | MDB_NOTLS | (mode == EnvMode::read_only ? MDB_RDONLY : 0U);
-    rc = mdb_env_open(out->env_, file.c_str(), flags, 0600);
+    rc = reserve_lock_file(file, mode);
+    if (rc == MDB_SUCCESS)
+        rc = mdb_env_open(out->env_, file.c_str(), flags, 0600);
     if (rc == MDB_SUCCESS)
         rc = out->open_tables(mode);
     if (rc != MDB_SUCCESS)

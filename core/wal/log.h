@@ -57,13 +57,17 @@ struct Options {
     Duration segment_max_age = std::chrono::hours(24);
     std::uint64_t dedup_max_keys = 50000;
     Duration dedup_ttl = std::chrono::seconds(300);
-    bool trim_records =
-        false;  // a spool: prune() also deletes single records of the newest segment
-    bool keep_leaf_hashes = true;  // of pruned segments, 32 bytes a record; a spool needs none
-    std::uint64_t min_free_bytes =
-        0;  // append() answers "wal_disk_low" below this; 0 = no watermark
-    std::uint64_t map_bytes =
-        0;  // address space of the newest segment; 0 = by segment_max_bytes; it grows
+    // A spool: prune() also deletes single records of the newest segment.
+    bool trim_records = false;
+    // Of pruned segments, 32 bytes a record; a spool needs none.
+    bool keep_leaf_hashes = true;
+    // append() answers "wal_disk_low" below this much free disk space; 0 = no watermark.
+    std::uint64_t min_free_bytes = 0;
+    // Disk space held back in the file `ballast`, so that a full disk can be opened and pruned
+    // (leaf hashes must be written before a segment goes). 0 = a 16th of segment_max_bytes.
+    std::uint64_t ballast_bytes = 0;
+    // Address space of the newest segment, at first; it grows. 0 = by segment_max_bytes.
+    std::uint64_t map_bytes = 0;
     const Clock* clock = nullptr;  // system clock where null
     // Cuts the signature (64 bytes, or none) out of a stored record, so that a salvaged record
     // keeps its leaf in the Merkle tree. Without it, or where the leaf was lost too, the tree has

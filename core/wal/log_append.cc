@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t space_check_bytes = 16ULL << 20;
 constexpr auto space_check_interval = std::chrono::seconds(1);
+constexpr std::uint64_t space_for_names = 64 << 10;
 constexpr int grow_attempts = 16;
 constexpr std::uint64_t trimmed_at_once = 4096;
 
@@ -161,11 +162,23 @@ Result<std::uint64_t> LogImpl::prune(WalOffset before) {
     if (options_.read_only)
         return read_only_error(folder_);
     const std::lock_guard hold(prune_mutex_);
-    AMOSKYS_TRY(removed, prune_sealed(before));
+    auto pruned = prune_sealed(before);
+    if (!pruned && pruned.error().code == "wal_disk_full") {
+        drop_ballast(folder_);
+        pruned = prune_sealed(before);
+        take_ballast(folder_, ballast_bytes());
+    }
+    if (!pruned)
+        return pruned.error();
+    const std::uint64_t removed = *pruned;
     if (!options_.trim_records)
         return removed;
     AMOSKYS_TRY(trimmed, trim_active(before));
     return removed + trimmed;
+}
+
+std::uint64_t LogImpl::ballast_bytes() const {
+    return options_.ballast_bytes != 0 ? options_.ballast_bytes : options_.segment_max_bytes / 16;
 }
 
 Result<> LogImpl::keep_leaves(const SealedSegment& segment) {
@@ -181,7 +194,10 @@ Result<> LogImpl::keep_leaves(const SealedSegment& segment) {
     };
     AMOSKYS_TRY_VOID(scan_from(*segment.reader, Table::tree, segment.first, take));
     const auto file = leaves_path(folder_, segment.number);
-    AMOSKYS_TRY_VOID(LeafFile::write(file, segment.first, leaves));
+    if (const auto written = LeafFile::write(file, segment.first, leaves); !written)
+        return free_bytes(folder_) < leaves.size() * sizeof(Digest) + space_for_names
+                   ? lmdb_error("cannot write", file, ENOSPC)
+                   : written.error();
     AMOSKYS_TRY(opened, LeafFile::open(file));
     const std::lock_guard hold(sealed_mutex_);
     leaf_files_.push_back(std::move(opened));

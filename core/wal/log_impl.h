@@ -76,12 +76,16 @@ class LogImpl final : public Log {
     int try_append(const Group& group, Tail& after);
     Result<> grow();
     Error after_failure(int rc, std::uint64_t wanted_last);
+    std::uint64_t ballast_bytes() const;
     Result<> keep_leaves(const SealedSegment& segment);
     Result<std::uint64_t> prune_sealed(WalOffset before);
     Result<std::uint64_t> trim_active(WalOffset before);
 
     // log_read.cc
-    Result<> with_active(const std::function<Result<>(const Snapshot&, const SegmentHead&)>& use);
+    Result<> with_active(const std::function<Result<>(const Snapshot&)>& use);
+    // With what that very snapshot says of its end: the tail kept in memory may be one commit off.
+    Result<> with_active_head(
+        const std::function<Result<>(const Snapshot&, const SegmentHead&)>& use);
     Result<> scan_span(const Snapshot& snapshot, const Span& span, ScanState& scan);
     void note_lost(std::uint64_t first, std::uint64_t last, const std::filesystem::path& file,
                    const std::string& what);

@@ -50,8 +50,10 @@ LogImpl::LogImpl(std::filesystem::path folder, FolderClaim claim, const Options&
 
 Result<> LogImpl::start() {
     AMOSKYS_TRY(listing, list_folder(folder_));
-    if (!options_.read_only)
+    if (!options_.read_only) {
+        drop_ballast(folder_);
         remove_leftovers(listing);
+    }
     for (const auto& file : listing.damaged)
         note_lost(0, 0, file, "set aside earlier");
     if (listing.segments.empty()) {
@@ -60,7 +62,10 @@ Result<> LogImpl::start() {
         AMOSKYS_TRY_VOID(
             make_first_segment(folder_, listing.highest_number + 1, clock().now_ns(), options_));
     }
-    return open_segments();
+    AMOSKYS_TRY_VOID(open_segments());
+    if (!options_.read_only)
+        take_ballast(folder_, ballast_bytes());
+    return {};
 }
 
 // Reads the folder anew and opens what is there. The caller holds active_mutex_ exclusively, or is

@@ -89,8 +89,7 @@ Result<> LogImpl::scan_span(const Snapshot& snapshot, const Span& span, ScanStat
     return {};
 }
 
-Result<> LogImpl::with_active(
-    const std::function<Result<>(const Snapshot&, const SegmentHead&)>& use) {
+Result<> LogImpl::with_active(const std::function<Result<>(const Snapshot&)>& use) {
     std::unique_lock gate(gate_);
     std::shared_lock hold(active_mutex_);
     gate.unlock();
@@ -99,10 +98,15 @@ Result<> LogImpl::with_active(
                           folder_.string() + ": the newest segment could not be opened again",
                           "its disk failed or is full; the next write tries again");
     AMOSKYS_TRY(snapshot, active_->snapshot());
-    if (!options_.read_only)
-        return use(*snapshot, tail().head);
-    AMOSKYS_TRY(head, read_head(*snapshot));
-    return use(*snapshot, head);
+    return use(*snapshot);
+}
+
+Result<> LogImpl::with_active_head(
+    const std::function<Result<>(const Snapshot&, const SegmentHead&)>& use) {
+    return with_active([&](const Snapshot& snapshot) -> Result<> {
+        AMOSKYS_TRY(head, read_head(snapshot));
+        return use(snapshot, head);
+    });
 }
 
 Result<WalOffset> LogImpl::read(WalOffset from, std::uint64_t max_records,
@@ -132,8 +136,8 @@ Result<WalOffset> LogImpl::read_matching(WalOffset from, std::uint64_t max_recor
                 AMOSKYS_TRY_VOID(scan_span(*at.reader, {at.last, &at.file, false}, scan));
             continue;
         }
-        AMOSKYS_TRY_VOID(with_active([&](const Snapshot& snapshot,
-                                         const SegmentHead& head) -> Result<> {
+        AMOSKYS_TRY_VOID(with_active_head([&](const Snapshot& snapshot,
+                                              const SegmentHead& head) -> Result<> {
             if (scan.position < active_start_.first_offset && !sealed()->empty() &&
                 sealed()->back()->last >= scan.position)
                 return {};  // it was sealed between the two looks
@@ -159,7 +163,7 @@ Result<std::optional<Bytes>> LogImpl::read_stored(WalOffset offset) {
 
 Result<std::optional<std::string>> LogImpl::state(std::string_view key) {
     std::optional<std::string> out;
-    AMOSKYS_TRY_VOID(with_active([&](const Snapshot& snapshot, const SegmentHead&) -> Result<> {
+    AMOSKYS_TRY_VOID(with_active([&](const Snapshot& snapshot) -> Result<> {
         AMOSKYS_TRY(value, get(snapshot, Table::state, as_bytes(key)));
         out = std::move(value);
         return {};
@@ -169,7 +173,7 @@ Result<std::optional<std::string>> LogImpl::state(std::string_view key) {
 
 Result<std::vector<StateUpdate>> LogImpl::states(std::string_view prefix) {
     std::vector<StateUpdate> out;
-    AMOSKYS_TRY_VOID(with_active([&](const Snapshot& snapshot, const SegmentHead&) {
+    AMOSKYS_TRY_VOID(with_active([&](const Snapshot& snapshot) {
         return snapshot.scan(Table::state, as_bytes(prefix), [&](ByteView key, ByteView value) {
             if (!as_text(key).starts_with(prefix))
                 return false;
@@ -182,7 +186,7 @@ Result<std::vector<StateUpdate>> LogImpl::states(std::string_view prefix) {
 
 Result<std::optional<WalOffset>> LogImpl::cursor(std::string_view name) {
     std::optional<WalOffset> out;
-    AMOSKYS_TRY_VOID(with_active([&](const Snapshot& snapshot, const SegmentHead&) -> Result<> {
+    AMOSKYS_TRY_VOID(with_active([&](const Snapshot& snapshot) -> Result<> {
         AMOSKYS_TRY(value, get(snapshot, Table::cursor, as_bytes(name)));
         if (value && value->size() == sizeof(std::uint64_t))
             out = WalOffset{key_number(as_bytes(*value))};
@@ -194,7 +198,7 @@ Result<std::optional<WalOffset>> LogImpl::cursor(std::string_view name) {
 Result<std::optional<DedupHit>> LogImpl::find_dedup(std::string_view key32) {
     std::optional<DedupHit> out;
     const auto ttl_ns = static_cast<std::uint64_t>(options_.dedup_ttl.count());
-    AMOSKYS_TRY_VOID(with_active([&](const Snapshot& snapshot, const SegmentHead&) -> Result<> {
+    AMOSKYS_TRY_VOID(with_active([&](const Snapshot& snapshot) -> Result<> {
         AMOSKYS_TRY(value, get(snapshot, Table::key, as_bytes(key32)));
         const auto entry = value ? DedupEntry::decode(as_bytes(*value)) : std::nullopt;
         if (entry && entry->received_ns + ttl_ns >= clock().now_ns())
@@ -222,7 +226,7 @@ LogStats LogImpl::stats() {
             return false;
         });
     };
-    if (!with_active(look))
+    if (!with_active_head(look))
         return out;
     for (const auto& segment : *list)
         out.file_bytes += segment->reader ? segment->reader->file_bytes() : 0;
@@ -259,7 +263,7 @@ std::vector<Damage> LogImpl::damages() {
 
 Result<Log::TreeHead> LogImpl::tree_head() {
     TreeHead out;
-    AMOSKYS_TRY_VOID(with_active([&](const Snapshot&, const SegmentHead& head) -> Result<> {
+    AMOSKYS_TRY_VOID(with_active_head([&](const Snapshot&, const SegmentHead& head) -> Result<> {
         out = {head.frontier.size(), head.frontier.root()};
         return {};
     }));
@@ -282,8 +286,7 @@ Result<std::optional<Digest>> LogImpl::leaf_hash(WalOffset offset) {
             AMOSKYS_TRY_VOID(look(*segment->reader));
             return out;
         }
-    AMOSKYS_TRY_VOID(
-        with_active([&](const Snapshot& snapshot, const SegmentHead&) { return look(snapshot); }));
+    AMOSKYS_TRY_VOID(with_active([&](const Snapshot& snapshot) { return look(snapshot); }));
     const std::lock_guard hold(sealed_mutex_);
     for (std::size_t i = 0; !out && i < leaf_files_.size(); ++i)
         out = leaf_files_[i]->leaf(offset.value);
@@ -291,7 +294,17 @@ Result<std::optional<Digest>> LogImpl::leaf_hash(WalOffset offset) {
 }
 
 WalOffset LogImpl::states_as_of() {
-    return {tail().head.states_as_of};
+    SegmentHead now = tail().head;
+    if (options_.read_only) {
+        const auto read =
+            with_active_head([&](const Snapshot&, const SegmentHead& head) -> Result<> {
+                now = head;
+                return {};
+            });
+        if (!read)
+            return {};  // nothing is known
+    }
+    return {now.states_as_of};
 }
 
 }  // namespace amoskys::wal
