@@ -235,6 +235,7 @@ Result<> StdoutEmitter::print(const messaging::UniversalEnvelope& envelope) {
     const std::string bytes = envelope.SerializeAsString();
     bool reader_there = true;
     decoder_.decode(RecordKind::universal, as_bytes(bytes), 0, [&](const wire::Event& event) {
+        printed_ = true;
         reader_there = rows_->row(wire::event_json(event));
         return reader_there;
     });

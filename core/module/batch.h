@@ -64,6 +64,7 @@ class StdoutEmitter final : public Emitter {
                             std::vector<messaging::FlowEvent> flows) override;
     io::Task<Result<>> flush() override;
     Result<> finish();
+    bool printed() const { return printed_; }
 
   private:
     explicit StdoutEmitter(std::unique_ptr<RowOutput> rows);
@@ -71,6 +72,7 @@ class StdoutEmitter final : public Emitter {
 
     std::unique_ptr<RowOutput> rows_;
     wire::EventDecoder decoder_;
+    bool printed_ = false;
 };
 
 }  // namespace amoskys::module

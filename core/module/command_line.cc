@@ -71,13 +71,10 @@ po::options_description describe(const std::map<std::string, Known>& known) {
 Result<po::parsed_options> tokenize(std::span<const std::string> arguments,
                                     const std::map<std::string, Known>& known) {
     const po::options_description description = describe(known);
-    po::positional_options_description positional;
-    positional.add("", -1);
     try {
         namespace style = po::command_line_style;
         return po::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end()))
             .options(description)
-            .positional(positional)
             .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next |
                    style::allow_short | style::allow_dash_for_short | style::short_allow_adjacent |
                    style::short_allow_next)

@@ -38,6 +38,8 @@ io::Task<Result<>> print_events(Collecting& run) {
     Result<> done = co_await run.collector->run(*run.printer);
     if (!done && done.error().code == "reader_gone")
         co_return Result<>();
+    if (!done && !run.printer->printed())
+        co_return done;  // no header of an empty table before an error
     const Result<> finished = run.printer->finish();
     co_return done ? finished : done;
 }

@@ -33,6 +33,11 @@ constexpr config::Option run_options[] = {
     option<&ScoreConfig::reasons>("reasons", "features", "most features named for each score",
                                   {0, 100}),
     option<&ScoreConfig::anomalies>("anomalies", "", "only rows above the threshold"),
+    option<&ScoreConfig::limit>("limit", "rows",
+                                "only the rows with the highest scores, highest first; 0 = all"),
+    option<&ScoreConfig::out>("out", "",
+                              "file for the rows, replaced as a whole; ndjson unless -o says csv, "
+                              "json or yaml"),
     option<&ScoreConfig::ignore>("ignore", "", ignore_help),
 };
 

@@ -1,11 +1,10 @@
 #include "modules/intelligence/score/tool.h"
 
-#include <charconv>
-#include <cmath>
+#include <algorithm>
 #include <iostream>
+#include <numeric>
 
-#include "core/base/text.h"
-#include "core/module/progress.h"
+#include "core/base/file.h"
 #include "modules/intelligence/score/evaluate.h"
 #include "modules/intelligence/score/model_file.h"
 #include "modules/intelligence/score/report.h"
@@ -33,6 +32,18 @@ std::filesystem::path features_folder(const module::ToolContext& context,
 template <class Config>
 const Config& options_of(const module::ToolContext& context) {
     return *std::static_pointer_cast<const Config>(context.config);
+}
+
+// The rows of the `limit` highest scores, highest first; all in their order where it is 0.
+std::vector<std::size_t> ranked(const std::vector<double>& scores, std::uint64_t limit) {
+    std::vector<std::size_t> rows(scores.size());
+    std::iota(rows.begin(), rows.end(), std::size_t{0});
+    if (limit == 0)
+        return rows;
+    std::stable_sort(rows.begin(), rows.end(),
+                     [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+    rows.resize(std::min<std::size_t>(rows.size(), limit));
+    return rows;
 }
 
 void note_dropped(const module::ToolContext& context, std::size_t dropped) {
@@ -69,15 +80,25 @@ Result<> run_verb(module::ToolContext& context) {
     std::size_t dropped = 0;
     AMOSKYS_TRY(features, select_columns(table, model.model->columns(), dropped));
     note_dropped(context, dropped);
-    AMOSKYS_TRY(rows, RowOutput::open(context.out, context.output, score_noun));
-    for (std::size_t i = 0; i < features.rows(); ++i) {
-        const Json row = score_row(model, table, features, i, options.reasons);
-        if (options.anomalies && row["anomaly"] == false)
-            continue;
-        if (!rows->row(row))
-            return {};
-    }
-    return rows->finish();
+    const std::vector<double> scores = score_rows(*model.model, features);
+    std::vector<std::size_t> chosen = ranked(scores, options.limit);
+    if (options.anomalies)
+        std::erase_if(chosen, [&](std::size_t row) { return scores[row] <= model.threshold; });
+    const auto print = [&](ByteSink& sink, const OutputOptions& output) -> Result<> {
+        AMOSKYS_TRY(rows, RowOutput::open(sink, output, score_noun));
+        for (const std::size_t row : chosen)
+            if (!rows->row(score_row(model, table, features, row, options.reasons)))
+                return {};
+        return rows->finish();
+    };
+    if (options.out.empty())
+        return print(context.out, context.output);
+    StringSink sink;
+    OutputOptions output = context.output;
+    if (output.format == OutputFormat::table)
+        output.format = OutputFormat::ndjson;
+    AMOSKYS_TRY_VOID(print(sink, output));
+    return write_file_atomic(options.out, sink.text, 0644);
 }
 
 Result<> eval_verb(module::ToolContext& context) {

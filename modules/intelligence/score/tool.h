@@ -24,6 +24,8 @@ struct ScoreConfig {
     std::string name = "iforest";
     std::uint64_t reasons = 3;
     bool anomalies = false;
+    std::uint64_t limit = 0;  // 0 = all, in the order of the table
+    std::string out;
     std::vector<std::string> ignore;
 };
 

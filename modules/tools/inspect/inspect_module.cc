@@ -34,6 +34,30 @@ constexpr std::array summary_table{
     option<&inspect::SummaryOptions::log>("log", "", log_help),
     option<&inspect::SummaryOptions::top>("top", "", "how many devices to name", {0, 1000}),
 };
+constexpr std::array import_table{
+    option<&inspect::ImportOptions::database>("database", "", "the earlier system's SQLite file",
+                                              {}, {.required = true, .positional = true}),
+    option<&inspect::ImportOptions::log>("log", "", log_help),
+    option<&inspect::ImportOptions::dry_run>("dry_run", "", "check the file, import nothing"),
+};
+constexpr std::array verify_table{
+    option<&inspect::VerifyOptions::log>("log", "", log_help),
+    option<&inspect::VerifyOptions::trust>(
+        "trust", "", "trust map (none: pki/trust.yaml in the state directory)"),
+};
+constexpr std::array timeline_table{
+    option<&inspect::TimelineOptions::log>("log", "", log_help),
+    option<&inspect::TimelineOptions::tz>(
+        "tz", "", "time zone of the hours: America/Chicago, -05:00, UTC (none: this machine's)"),
+    option<&inspect::TimelineOptions::since>("since", "", since_help),
+    option<&inspect::TimelineOptions::until>("until", "", until_help),
+    option<&inspect::TimelineOptions::agent>("agent", "", "only this agent's envelopes"),
+    option<&inspect::TimelineOptions::lane>("lane", "", "only envelopes of this lane"),
+    option<&inspect::TimelineOptions::limit>("limit", "", "the first so many envelopes; 0 = all"),
+};
+constexpr std::array gaps_table{
+    option<&inspect::GapsOptions::log>("log", "", log_help),
+};
 
 constexpr std::array verb_table{
     Verb{"summary", "what is in the log: records, events, agents, devices, times, gaps",
@@ -44,6 +68,18 @@ constexpr std::array verb_table{
          "amoskys inspect events --device router-1 --metric ifInOctets --limit 5 -o ndjson\n"
          "amoskys inspect events --newest --limit 20\n"
          "amoskys inspect events --kind audit --since -2h"},
+    Verb{"import",
+         "takes over the earlier system's SQLite log; a file with a bad row changes nothing",
+         import_table, config::make_config<inspect::ImportOptions>, inspect::import_log,
+         "amoskys inspect import flowagent.db"},
+    Verb{"verify", "recomputes digests, signatures, chains and the tree; exit 10 with findings",
+         verify_table, config::make_config<inspect::VerifyOptions>, inspect::verify,
+         "amoskys inspect verify\namoskys inspect verify --trust trust.yaml -o json"},
+    Verb{"timeline", "how regularly envelopes came: rate, health, gaps, hours of the day",
+         timeline_table, config::make_config<inspect::TimelineOptions>, inspect::timeline,
+         "amoskys inspect timeline --tz America/Chicago --limit 1403"},
+    Verb{"gaps", "what is known to be missing: gap markers, new epochs, damaged ranges", gaps_table,
+         config::make_config<inspect::GapsOptions>, inspect::gaps, "amoskys inspect gaps -o json"},
 };
 
 }  // namespace

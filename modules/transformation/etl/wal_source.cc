@@ -1,5 +1,7 @@
 #include "modules/transformation/etl/wal_source.h"
 
+#include "core/wal/shared.h"
+
 namespace amoskys::etl {
 namespace {
 
@@ -9,16 +11,16 @@ constexpr std::uint64_t records_per_read = 4096;
 
 Result<std::unique_ptr<WalSource>> WalSource::open(const std::filesystem::path& folder,
                                                    const wire::EventFilter& filter, bool progress) {
-    std::error_code ignored;  // a folder that cannot be looked into is refused by Log::open
+    std::error_code ignored;  // a folder that cannot be looked into is refused by open_reader
     if (!std::filesystem::exists(folder, ignored) && !ignored)
         return make_error(ErrorKind::no_input, "no_log", "there is no log at " + folder.string(),
                           "run amoskys up or amoskys bus first, or name the state directory "
                           "with --state-dir");
-    AMOSKYS_TRY(log, wal::Log::open(folder, {.read_only = true}));
+    AMOSKYS_TRY(log, wal::open_reader(folder));
     return std::unique_ptr<WalSource>(new WalSource(folder, std::move(log), filter, progress));
 }
 
-WalSource::WalSource(std::filesystem::path folder, std::unique_ptr<wal::Log> log,
+WalSource::WalSource(std::filesystem::path folder, std::shared_ptr<wal::Log> log,
                      const wire::EventFilter& filter, bool progress)
     : folder_(std::move(folder)),
       log_(std::move(log)),

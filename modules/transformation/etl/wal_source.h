@@ -1,4 +1,4 @@
-// The events of a WAL, read beside a running bus. One Log object per folder and process.
+// The events of a WAL, read beside a running bus, of this process (`up`) or another one.
 #pragma once
 
 #include <filesystem>
@@ -20,11 +20,11 @@ class WalSource final : public EventSource {
     Json description() const override;
 
   private:
-    WalSource(std::filesystem::path folder, std::unique_ptr<wal::Log> log,
+    WalSource(std::filesystem::path folder, std::shared_ptr<wal::Log> log,
               const wire::EventFilter& filter, bool progress);
 
     std::filesystem::path folder_;
-    std::unique_ptr<wal::Log> log_;
+    std::shared_ptr<wal::Log> log_;
     wal::LogStats stats_;
     wal::Log::Skip skip_;
     bool progress_;

@@ -12,7 +12,7 @@ TEST_CASE("a scored row is pinned: golden score noun") {
     const auto table =
         parse_table("device_id,window_start,window_end,a,b\nd,t0,t1,1,2.5\n", "t.csv", {}).value();
     TrainedModel model;
-    model.name = "m";
+    model.name = std::string("mine");
     model.threshold = 2;
     model.model = std::make_unique<Largest>(table.features.columns);
     StringSink out;
@@ -20,11 +20,12 @@ TEST_CASE("a scored row is pinned: golden score noun") {
     auto rows = RowOutput::open(out, options, score_noun).value();
     rows->row(score_row(model, table, table.features, 0, 3));
     REQUIRE(rows->finish());
-    CHECK(out.text ==
-          "{\"schema\":\"amoskys.score/1\",\"device\":\"d\",\"window_start\":\"t0\","
-          "\"window_end\":\"t1\",\"score\":2.5,\"threshold\":2.0,\"anomaly\":true,\"model\":\"m\","
-          "\"why\":\"b is 2.5, usually 0.5\",\"features\":[{\"feature\":\"b\",\"value\":2.5,"
-          "\"expected\":0.5,\"share\":1.0}]}\n");
+    CHECK(
+        out.text ==
+        "{\"schema\":\"amoskys.score/1\",\"device\":\"d\",\"window_start\":\"t0\","
+        "\"window_end\":\"t1\",\"score\":2.5,\"threshold\":2.0,\"anomaly\":true,\"model\":\"mine\","
+        "\"why\":\"b is 2.5, usually 0.5\",\"features\":[{\"feature\":\"b\",\"value\":2.5,"
+        "\"expected\":0.5,\"share\":1.0}]}\n");
 }
 
 TEST_CASE("a table without keys gives null for device and window") {

@@ -1,0 +1,302 @@
+#include "modules/tools/inspect/verifier.h"
+
+#include <algorithm>
+
+#include "core/base/text.h"
+#include "core/wire/legacy.h"
+#include "core/wire/state_codec.h"
+#include "modules/tools/inspect/stored_form.h"
+
+namespace amoskys::modules::inspect {
+
+namespace {
+
+std::string range_text(WalOffset first, WalOffset last) {
+    return first == last
+               ? "record " + std::to_string(first.value)
+               : "records " + std::to_string(first.value) + " to " + std::to_string(last.value);
+}
+
+// By its id, revoked ones too: what they signed while they were good still counts. With an empty id
+// the agent's only key.
+const crypto::TrustedKey* key_of(const crypto::TrustedAgent& agent, std::string_view key_id) {
+    if (key_id.empty())
+        return agent.keys.size() == 1 ? &agent.keys.front() : nullptr;
+    const auto at = std::ranges::find(agent.keys, key_id, &crypto::TrustedKey::id);
+    return at == agent.keys.end() ? nullptr : &*at;
+}
+
+Signature to_signature(ByteView bytes) {
+    Signature out{};
+    std::ranges::copy(bytes, out.begin());
+    return out;
+}
+
+}  // namespace
+
+Verifier::Verifier(wal::Log& log, std::shared_ptr<const crypto::TrustMap> trust)
+    : log_(log), trust_(std::move(trust)) {}
+
+void Verifier::find(WalOffset offset, std::string_view what, std::string message, LaneKey lane) {
+    ++findings_total;
+    if (findings.size() < findings_max)
+        findings.push_back(
+            {offset, printable(lane.agent_id), printable(lane.lane), what, std::move(message)});
+}
+
+// The leaves of pruned records carry the tree on.
+Result<> Verifier::begin() {
+    AMOSKYS_TRY(head, log_.tree_head());
+    tree = head;
+    const wal::LogStats stats = log_.stats();
+    const std::uint64_t first = stats.records == 0 ? tree.size + 1 : stats.oldest.value;
+    for (std::uint64_t at = 1; at < first; ++at) {
+        AMOSKYS_TRY(leaf, log_.leaf_hash({at}));
+        if (!leaf) {
+            root_known_ = false;
+            find({at}, "leaf_missing",
+                 "the leaf hash of pruned record " + std::to_string(at) +
+                     " is not there: the root cannot be recomputed");
+            break;
+        }
+        frontier_.append(*leaf);
+    }
+    expected_ = WalOffset{first};
+    all_before_seen_ = first == 1;
+    return {};
+}
+
+void Verifier::skip_to(WalOffset offset) {
+    if (offset <= expected_)
+        return;
+    all_before_seen_ = false;
+    for (auto& [key, chain] : chains)
+        chain.forgive_break();
+    for (; expected_ < offset; expected_ = expected_.next())
+        leaves_.push_back({expected_, std::nullopt});
+}
+
+bool Verifier::record(const wal::RecordView& record) {
+    const WalOffset offset = record.header.offset;
+    if (offset.value > tree.size)
+        return false;
+    skip_to(offset);
+    ++records;
+    if (record.header.received_ns < last_received_ns)
+        find(offset, "received_time",
+             "received " + format_time(record.header.received_ns) +
+                 ", before the record ahead of it");
+    last_received_ns = std::max(last_received_ns, record.header.received_ns);
+    ByteView signature;
+    switch (record.header.kind) {
+        case RecordKind::universal:
+        case RecordKind::gap:
+            signature = (record.header.flags & wal::flag_imported) != 0 ? imported(record)
+                                                                        : envelope(record);
+            break;
+        case RecordKind::legacy:
+            signature = legacy(record);
+            break;
+        case RecordKind::audit:
+            ++audits;
+            break;
+    }
+    leaves_.push_back({offset, wal::merkle_leaf(record.header_raw, signature)});
+    expected_ = offset.next();
+    return true;
+}
+
+ByteView Verifier::envelope(const wal::RecordView& record) {
+    const WalOffset offset = record.header.offset;
+    const auto cut = wire::cut_envelope(record.stored, nullptr, nullptr, wal::stored_bytes_max);
+    if (!cut) {
+        find(offset, "form", cut.error().message);
+        const auto parts = universal_parts(record.stored);
+        return parts ? parts->signature : ByteView();
+    }
+    const LaneKey lane{std::string(cut->agent_id), std::string(cut->lane)};
+    const Digest digest = wire::canonical_digest(*cut);
+    if (digest != record.header.digest)
+        find(offset, "digest", "the stored bytes are not those that the header names", lane);
+    if ((cut->payload_kind == wire::PayloadKind::gap) != (record.header.kind == RecordKind::gap))
+        find(offset, "kind", "the record's kind is not that of its payload", lane);
+    if (wal::source_hash(cut->agent_id, cut->lane, cut->key_id) != record.header.source_hash)
+        find(offset, "source", "the header attributes the record to another writer", lane);
+    check_signature(record, *cut, digest);
+    check_chain(record, *cut);
+    return cut->signature;
+}
+
+void Verifier::check_signature(const wal::RecordView& record, const wire::CutEnvelope& cut,
+                               const Digest& digest) {
+    const LaneKey lane{std::string(cut.agent_id), std::string(cut.lane)};
+    if (trust_ == nullptr) {
+        ++unchecked_signatures;
+        trust_wanted_ = true;
+        return;
+    }
+    const auto* agent = trust_->find(cut.agent_id);
+    const auto* key = agent == nullptr ? nullptr : key_of(*agent, cut.key_id);
+    if (key == nullptr) {
+        find(record.header.offset, "unknown_key",
+             "the trust map has no key '" + printable(cut.key_id) + "' of agent '" +
+                 printable(cut.agent_id) + "'",
+             lane);
+        return;
+    }
+    if (cut.algorithm != crypto::algorithm_name(key->algorithm)) {
+        find(record.header.offset, "algorithm",
+             "algorithm '" + printable(cut.algorithm) + "', the trust map pins " +
+                 std::string(crypto::algorithm_name(key->algorithm)),
+             lane);
+        return;
+    }
+    SignatureBatch::Job job{record.header.offset, key, digest, {}, to_signature(cut.signature)};
+    if (key->algorithm == crypto::Algorithm::ed25519)
+        job.body = wire::canonical_bytes(cut);
+    signatures_.add(std::move(job));
+    lane_of_job_.emplace(record.header.offset.value, lane);
+}
+
+void Verifier::check_chain(const wal::RecordView& record, const wire::CutEnvelope& cut) {
+    if (cut.sequence.value == 0)
+        return;
+    const LaneKey key{std::string(cut.agent_id), std::string(cut.lane)};
+    const auto start = all_before_seen_ ? ChainStart::known : ChainStart::pruned;
+    std::string wrong = chains.try_emplace(key, start).first->second.next(cut);
+    if (!wrong.empty())
+        find(record.header.offset, "chain", std::move(wrong), key);
+}
+
+// Nobody vouched for an imported record when it was taken over: its digest must hold, its signature
+// is counted as unchecked.
+ByteView Verifier::imported(const wal::RecordView& record) {
+    const auto parts = universal_parts(record.stored);
+    if (!parts || parts->digest != record.header.digest)
+        find(record.header.offset, "digest",
+             "the stored bytes are not those that the header names");
+    const ByteView signature = parts ? parts->signature : ByteView();
+    ++(signature.empty() ? unsigned_records : unchecked_signatures);
+    return signature;
+}
+
+const crypto::TrustedAgent* Verifier::agent_by_source(const wal::SourceHash& source) const {
+    if (trust_ == nullptr)
+        return nullptr;
+    for (const auto& [name, agent] : trust_->agents())
+        if (wal::source_hash(name, "", "") == source)
+            return &agent;
+    return nullptr;
+}
+
+ByteView Verifier::legacy(const wal::RecordView& record) {
+    const WalOffset offset = record.header.offset;
+    ByteView signature;
+    if (const auto cut = wire::cut_legacy(record.stored, wal::stored_bytes_max))
+        signature = cut->signature;
+    if (signature.empty()) {
+        ++unsigned_records;
+        if ((record.header.flags & wal::flag_unsigned) == 0)
+            find(offset, "unsigned", "a legacy envelope without a signature, not marked as such");
+        return signature;
+    }
+    const bool was_imported = (record.header.flags & wal::flag_imported) != 0;
+    if (was_imported || trust_ == nullptr) {
+        ++unchecked_signatures;
+        trust_wanted_ = trust_wanted_ || !was_imported;
+        return signature;
+    }
+    const auto* agent = agent_by_source(record.header.source_hash);
+    const auto envelope = wire::decode_legacy(record.stored);
+    if (agent == nullptr || !envelope) {
+        find(offset, "unknown_key", "no agent of the trust map published this legacy envelope");
+        return signature;
+    }
+    const std::string body = wire::legacy_signed_bytes(*envelope);
+    const bool good = std::ranges::any_of(agent->keys, [&](const crypto::TrustedKey& key) {
+        return key.algorithm == crypto::Algorithm::ed25519 &&
+               crypto::verify_bytes(key.key, as_bytes(body), signature);
+    });
+    if (good)
+        ++signatures_ok;
+    else
+        find(offset, "signature", "the signature is wrong", {agent->agent_id, {}});
+    return signature;
+}
+
+Result<> Verifier::settle() {
+    const std::uint64_t before = signatures_.checked();
+    const std::vector<WalOffset> wrong = signatures_.run();
+    signatures_ok += signatures_.checked() - before - wrong.size();
+    for (const WalOffset offset : wrong)
+        find(offset, "signature", "the signature is wrong", lane_of_job_[offset.value]);
+    lane_of_job_.clear();
+    return settle_leaves();
+}
+
+Result<> Verifier::settle_leaves() {
+    for (const Leaf& leaf : leaves_) {
+        AMOSKYS_TRY(kept, log_.leaf_hash(leaf.offset));
+        if (leaf.computed && kept && *kept != *leaf.computed)
+            find(leaf.offset, "leaf",
+                 "the record's header or signature is not the one that went into the tree");
+        frontier_.append(leaf.computed ? *leaf.computed
+                                       : kept.value_or(wal::lost_leaf(leaf.offset)));
+    }
+    leaves_.clear();
+    return {};
+}
+
+Result<> Verifier::finish() {
+    skip_to(WalOffset{tree.size + 1});
+    AMOSKYS_TRY_VOID(settle());
+    if (trust_wanted_)
+        find({}, "trust_map",
+             "no trust map: " + std::to_string(unchecked_signatures) +
+                 " signatures could not be checked");
+    for (const wal::Damage& damage : log_.damages())
+        find(damage.first, "damage",
+             damage.first.value == 0 ? damage.file + ": " + damage.what
+                                     : range_text(damage.first, damage.last) + " of " +
+                                           damage.file + ": " + damage.what);
+    root_matches = root_known_ && frontier_.size() == tree.size && frontier_.root() == tree.root;
+    if (root_known_ && !root_matches)
+        find({}, "root",
+             "the root of the records is " + to_hex(frontier_.root()) + ", the log's tree has " +
+                 to_hex(tree.root));
+    std::ranges::stable_sort(findings, {}, &Finding::offset);
+    return compare_lane_states();
+}
+
+// Only while no bus writes on: its state would be ahead of what was read.
+Result<> Verifier::compare_lane_states() {
+    constexpr std::string_view prefix = "lane/";
+    AMOSKYS_TRY(states, log_.states(prefix));
+    AMOSKYS_TRY(now, log_.tree_head());
+    if (now.size != tree.size)
+        return {};
+    for (const wal::StateUpdate& each : states) {
+        const std::string name = each.key.substr(prefix.size());
+        const auto state = wire::decode_lane_state(each.value);
+        const std::size_t slash = name.find('/');
+        if (!state || slash == std::string::npos) {
+            find({}, "lane_state", "the state '" + printable(each.key) + "' cannot be read");
+            continue;
+        }
+        const LaneKey key{name.substr(0, slash), name.substr(slash + 1)};
+        const auto chain = chains.find(key);
+        if (chain == chains.end())
+            continue;  // all of its records are pruned
+        if (state->epoch.value != chain->second.epoch ||
+            state->last_sequence.value != chain->second.last_sequence)
+            find({}, "lane_state",
+                 "the bus's state says epoch " + std::to_string(state->epoch.value) + " sequence " +
+                     std::to_string(state->last_sequence.value) + ", the records end with epoch " +
+                     std::to_string(chain->second.epoch) + " sequence " +
+                     std::to_string(chain->second.last_sequence),
+                 key);
+    }
+    return {};
+}
+
+}  // namespace amoskys::modules::inspect

@@ -1,0 +1,82 @@
+// Recomputes what a log claims: digests, signatures, chains, leaves and the root of its tree.
+// Record headers and the digests of legacy and audit records are checked by the log as it reads;
+// what it could not read are its damages. Findings are kept up to findings_max, and all are
+// counted.
+//
+// Use: record() for each record in order, settle() now and then with no read transaction open,
+// finish() once. One thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/crypto/trust_map.h"
+#include "core/wal/log.h"
+#include "core/wal/merkle.h"
+#include "modules/tools/inspect/chain_check.h"
+#include "modules/tools/inspect/signature_batch.h"
+
+namespace amoskys::modules::inspect {
+
+inline constexpr std::size_t findings_max = 1000;
+
+struct Finding {
+    WalOffset offset;  // 0 = of no single record
+    std::string agent, lane;
+    std::string_view what;  // small fixed set: README.md
+    std::string message;
+};
+
+class Verifier {
+  public:
+    // `trust` may be null: then a published record is one finding.
+    Verifier(wal::Log& log, std::shared_ptr<const crypto::TrustMap> trust);
+
+    Result<> begin();
+    bool record(const wal::RecordView& record);  // false: behind the tree that is checked
+    Result<> settle();
+    Result<> finish();
+
+    std::uint64_t records = 0, unsigned_records = 0, unchecked_signatures = 0, audits = 0;
+    std::uint64_t signatures_ok = 0, findings_total = 0;
+    UnixNanos last_received_ns = 0;
+    std::vector<Finding> findings;
+    std::map<LaneKey, LaneChain> chains;
+    wal::Log::TreeHead tree;  // what the log says
+    bool root_matches = false;
+
+  private:
+    struct Leaf {
+        WalOffset offset;
+        std::optional<Digest> computed;  // nothing: the record could not be read
+    };
+    void find(WalOffset offset, std::string_view what, std::string message, LaneKey lane = {});
+    void skip_to(WalOffset offset);
+    ByteView envelope(const wal::RecordView& record);  // these three: the signature for the leaf
+    ByteView imported(const wal::RecordView& record);
+    ByteView legacy(const wal::RecordView& record);
+    void check_signature(const wal::RecordView& record, const wire::CutEnvelope& cut,
+                         const Digest& digest);
+    void check_chain(const wal::RecordView& record, const wire::CutEnvelope& cut);
+    const crypto::TrustedAgent* agent_by_source(const wal::SourceHash& source) const;
+    Result<> settle_leaves();
+    Result<> compare_lane_states();
+
+    wal::Log& log_;
+    std::shared_ptr<const crypto::TrustMap> trust_;
+    WalOffset expected_;
+    bool all_before_seen_ = true;  // no record before this one is pruned or unreadable
+    bool trust_wanted_ = false;    // a published record's signature could not be checked
+    wal::Frontier frontier_;
+    bool root_known_ = true;  // every leaf before is there
+    std::vector<Leaf> leaves_;
+    SignatureBatch signatures_;
+    std::unordered_map<std::uint64_t, LaneKey> lane_of_job_;
+};
+
+}  // namespace amoskys::modules::inspect
