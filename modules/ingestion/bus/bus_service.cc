@@ -1,0 +1,235 @@
+#include "modules/ingestion/bus/bus_service.h"
+
+#include "core/base/file.h"
+#include "core/crypto/pki.h"
+#include "core/io/http_server.h"
+#include "core/link/server.h"
+#include "core/log/log.h"
+#include "core/wire/envelope.h"
+
+namespace amoskys::ingestion {
+namespace {
+
+constexpr std::uint16_t default_port = 50051, default_http_port = 9000;
+
+Bytes signature_of(const wal::RecordView& record) {
+    const auto kind = record.header.kind;
+    if (kind != RecordKind::universal && kind != RecordKind::gap)
+        return {};
+    const auto cut = wire::cut_envelope(record.stored);
+    return cut ? to_bytes(cut->signature) : Bytes();
+}
+
+link::Overload overload_mode(const std::string& text) {
+    if (text == "on" || text == "true")
+        return link::Overload::on;
+    return text == "auto" ? link::Overload::automatic : link::Overload::off;
+}
+
+link::ServerLimits limits_of(const BusConfig& config) {
+    link::ServerLimits out;
+    out.max_envelope_bytes = config.max_envelope_bytes.bytes;
+    out.soft_window = config.max_inflight;
+    out.hard_window = std::max(config.max_inflight, config.hard_max_inflight);
+    out.max_sessions = config.max_sessions;
+    out.handshake = config.handshake_timeout;
+    out.first_frame = config.first_frame_timeout;
+    out.ping_after = config.ping_after;
+    out.idle = config.idle_timeout;
+    out.stalled_write = config.stalled_write_timeout;
+    out.drain = config.drain_timeout;
+    out.receipt_interval = config.receipt_interval;
+    out.overload = overload_mode(config.overload);
+    out.min_free_bytes = config.wal_min_free.bytes;
+    return out;
+}
+
+// amoskys/<host>/<8 hex of the log key>
+Result<std::string> log_origin(const crypto::PkiPaths& pki) {
+    AMOSKYS_TRY(key, crypto::SigningKey::load(pki.log_key()));
+    return "amoskys/" + crypto::local_agent_name() + "/" + key.id().substr(0, 8);
+}
+
+class BusService final : public module::Service {
+  public:
+    BusService(const module::ServiceContext& context, std::shared_ptr<const BusConfig> config)
+        : io_(context.io),
+          clock_(context.clock),
+          metrics_(context.metrics),
+          state_dir_(context.state_dir),
+          host_(context.host),
+          config_(std::move(config)) {}
+
+    io::Task<Result<>> run() override;
+    Result<> reload(std::shared_ptr<const void> config) override;
+
+  private:
+    Result<link::ServerConfig> server_config(const BusConfig& config) const;
+    Result<> open_log();
+    Result<> start(Json& addresses);
+    Result<> start_http(Json& addresses);
+    std::map<std::string, io::HttpHandler> pages() const;
+    Result<> stop(Result<> outcome);
+
+    io::asio::io_context& io_;
+    const Clock& clock_;
+    metrics::Registry& metrics_;
+    const std::filesystem::path state_dir_;
+    module::ServiceHost& host_;
+    std::shared_ptr<const BusConfig> config_;
+
+    std::unique_ptr<wal::Log> log_;
+    std::unique_ptr<wal::Writer> writer_;
+    std::unique_ptr<link::Server> server_;
+    std::vector<std::unique_ptr<io::HttpServer>> http_;
+};
+
+Result<link::ServerConfig> BusService::server_config(const BusConfig& config) const {
+    link::ServerConfig out;
+    AMOSKYS_TRY(listen, io::parse_endpoint(config.listen, default_port));
+    const crypto::PkiPaths pki{config.pki_dir.empty() ? state_dir_ / "pki"
+                                                      : fs::path(config.pki_dir)};
+    AMOSKYS_TRY(origin, log_origin(pki));
+    out.listen = std::move(listen);
+    out.tls = {pki.ca_cert(), pki.bus_cert(), pki.bus_key()};
+    out.trust_map = pki.trust_map();
+    out.log_key = pki.log_key();
+    out.log_folder = state_dir_ / "wal";
+    out.log_origin = std::move(origin);
+    out.version = "amoskys " AMOSKYS_VERSION;
+    out.limits = limits_of(config);
+    return out;
+}
+
+Result<> BusService::open_log() {
+    wal::Options options;
+    options.segment_max_bytes = config_->wal_segment_max.bytes;
+    options.segment_max_age = config_->wal_segment_max_age;
+    options.dedup_max_keys = config_->dedup_keys;
+    options.dedup_ttl = config_->dedup_window;
+    // The server stops taking envelopes at twice this; here is the last line.
+    options.min_free_bytes = config_->wal_min_free.bytes / 2;
+    options.clock = &clock_;
+    options.signature_of = &signature_of;
+    AMOSKYS_TRY(log, wal::Log::open(state_dir_ / "wal", options));
+    log_ = std::move(log);
+    const auto stats = log_->stats();
+    log::info("bus", "log_opened", "the log is recovered",
+              {{"records", stats.records},
+               {"segments", stats.segments},
+               {"damaged", stats.damaged_segments}});
+    return {};
+}
+
+std::map<std::string, io::HttpHandler> BusService::pages() const {
+    std::map<std::string, io::HttpHandler> out;
+    constexpr auto plain = "text/plain; charset=utf-8";
+    out["/livez"] = [](const io::HttpRequest&) { return io::HttpResponse{200, plain, "ok\n"}; };
+    const auto ready = [this](const io::HttpRequest&) {
+        const auto trouble = server_->trouble();
+        return trouble.empty() ? io::HttpResponse{200, plain, "ok\n"}
+                               : io::HttpResponse{503, plain, trouble + "\n"};
+    };
+    out["/readyz"] = ready;
+    out["/healthz"] = ready;
+    if (!config_->http_metrics)
+        return out;
+    out["/metrics"] = [this](const io::HttpRequest& request) {
+        if (request.accept.find("application/openmetrics-text") != std::string::npos)
+            return io::HttpResponse{200,
+                                    "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                                    metrics_.open_metrics_text()};
+        return io::HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8",
+                                metrics_.prometheus_text()};
+    };
+    return out;
+}
+
+Result<> BusService::start_http(Json& addresses) {
+    std::vector<std::string> wanted = config_->http_further_listen;
+    if (!config_->http_listen.empty())
+        wanted.insert(wanted.begin(), config_->http_listen);
+    for (const auto& text : wanted) {
+        AMOSKYS_TRY(endpoint, io::parse_endpoint(text, default_http_port));
+        auto server = std::make_unique<io::HttpServer>(io_, pages());
+        auto address = server->listen(endpoint);
+        if (!address && text == BusConfig{}.http_listen) {
+            log::warning("bus", "http_unavailable",
+                         address.error().message + "; going on without it");
+            continue;
+        }
+        if (!address)
+            return address.error();
+        if (!addresses.contains("http"))
+            addresses["http"] = *address;
+        http_.push_back(std::move(server));
+    }
+    return {};
+}
+
+Result<> BusService::start(Json& addresses) {
+    AMOSKYS_TRY(config, server_config(*config_));
+    AMOSKYS_TRY_VOID(make_directories(state_dir_, 0700));
+    AMOSKYS_TRY_VOID(open_log());
+    writer_ = std::make_unique<wal::Writer>(*log_, config_->wal_queue_max.bytes);
+    server_ =
+        std::make_unique<link::Server>(io_, clock_, metrics_, *log_, *writer_, std::move(config));
+    AMOSKYS_TRY_VOID(server_->prepare());
+    AMOSKYS_TRY_VOID(start_http(addresses));
+    AMOSKYS_TRY(address, server_->listen());
+    addresses["listen"] = address;
+    return {};
+}
+
+Result<> BusService::stop(Result<> outcome) {
+    const auto begun = clock_.steady();
+    http_.clear();
+    server_.reset();
+    if (writer_)
+        writer_->stop();
+    writer_.reset();
+    log_.reset();
+    log::info("bus", "stopped", "the log is closed",
+              {{"took", format_duration(clock_.steady() - begun)}});
+    return outcome;
+}
+
+io::Task<Result<>> BusService::run() {
+    Json addresses = Json::object();
+    const auto started = start(addresses);
+    if (!started)
+        co_return stop(started.error());
+    io::TaskGroup group(io_);
+    group.spawn("bus server", server_->run());
+    for (const auto& http : http_)
+        group.spawn("bus http", http->run());
+    log::info("bus", "listening", "the bus serves",
+              {{"listen", addresses.value("listen", std::string())},
+               {"http", addresses.value("http", std::string())}});
+    host_.ready(addresses);
+    auto joining = group.join();
+    auto outcome = co_await std::move(joining);
+    co_return stop(std::move(outcome));
+}
+
+Result<> BusService::reload(std::shared_ptr<const void> config) {
+    if (!server_)
+        return {};
+    auto fresh = std::static_pointer_cast<const BusConfig>(std::move(config));
+    AMOSKYS_TRY(changed, server_config(*fresh));
+    AMOSKYS_TRY_VOID(server_->reload(std::move(changed)));
+    config_ = std::move(fresh);
+    return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<module::Service>> make_bus_service(const module::ServiceContext& context) {
+    auto config = std::static_pointer_cast<const BusConfig>(context.config);
+    if (auto listen = io::parse_endpoint(config->listen, default_port); !listen)
+        return make_error(ErrorKind::config, "config_bad_value",
+                          "bus.listen: " + listen.error().message);
+    return std::unique_ptr<module::Service>(new BusService(context, std::move(config)));
+}
+
+}  // namespace amoskys::ingestion

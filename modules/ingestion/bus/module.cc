@@ -1,0 +1,96 @@
+// The module's entry in the table: data only.
+#include "core/module/module.h"
+
+#include "core/link/server_metrics.h"
+#include "modules/ingestion/bus/bus_config.h"
+#include "modules/ingestion/bus/bus_service.h"
+
+namespace amoskys::ingestion {
+namespace {
+
+using config::option;
+constexpr config::Flags live{.reloadable = true};
+constexpr config::Bounds seconds{0.1, 86'400};
+
+constexpr config::Option options[] = {
+    option<&BusConfig::listen>("listen", "", "address to serve agents on: HOST:PORT"),
+    option<&BusConfig::http_listen>("http.listen", "",
+                                    "address of metrics and health pages; empty = none"),
+    option<&BusConfig::http_further_listen>("http.further_listen", "",
+                                            "further addresses of the same pages"),
+    option<&BusConfig::http_metrics>("http.metrics", "", "serve /metrics"),
+    option<&BusConfig::pki_dir>(
+        "pki_dir", "", "folder of keys and certificates; empty = <state_dir>/pki", {}, live),
+    option<&BusConfig::max_envelope_bytes>(
+        "max_envelope_bytes", "bytes", "largest envelope that is accepted", {1024, 131'072}, live),
+    option<&BusConfig::max_inflight>("max_inflight", "envelopes",
+                                     "unanswered envelopes of a session", {1, 10'000}, live),
+    option<&BusConfig::hard_max_inflight>("hard_max_inflight", "envelopes",
+                                          "the same, where the agent says that more wait",
+                                          {1, 10'000}, live),
+    option<&BusConfig::max_sessions>("max_sessions", "sessions", "connections in all", {1, 100'000},
+                                     live),
+    option<&BusConfig::overload>("overload", "",
+                                 "answer OVERLOAD: always, never, or as the log's queue demands",
+                                 {}, {.reloadable = true, .choices = "auto|on|off|true|false"}),
+    option<&BusConfig::dedup_window>("dedup_window", "",
+                                     "how long an idempotency key is remembered", {1, 86'400}),
+    option<&BusConfig::dedup_keys>("dedup_keys", "keys", "idempotency keys remembered at most",
+                                   {1, 10'000'000}),
+    option<&BusConfig::handshake_timeout>("handshake_timeout", "", "time for a TLS handshake",
+                                          seconds, live),
+    option<&BusConfig::first_frame_timeout>("first_frame_timeout", "", "time until HELLO", seconds,
+                                            live),
+    option<&BusConfig::ping_after>("ping_after", "", "silence of an agent before it gets a PING",
+                                   seconds, live),
+    option<&BusConfig::idle_timeout>(
+        "idle_timeout", "", "silence of an agent before it is disconnected", seconds, live),
+    option<&BusConfig::stalled_write_timeout>("stalled_write_timeout", "",
+                                              "time for a peer to take our bytes", seconds, live),
+    option<&BusConfig::drain_timeout>("drain_timeout", "",
+                                      "time for agents to leave when the bus stops", seconds, live),
+    option<&BusConfig::receipt_interval>("receipt_interval", "",
+                                         "time between signed receipts to an agent", seconds, live),
+    option<&BusConfig::wal_segment_max>(
+        "wal.segment_max", "bytes", "size at which a new segment begins", {16 << 20, 1ULL << 36}),
+    option<&BusConfig::wal_segment_max_age>("wal.segment_max_age", "",
+                                            "age at which a new segment begins", {60, 31'622'400}),
+    option<&BusConfig::wal_min_free>("wal.min_free", "bytes",
+                                     "free disk space below which envelopes have to wait"),
+    option<&BusConfig::wal_queue_max>("wal.queue_max", "bytes", "envelopes waiting for the disk",
+                                      {1 << 20, 1ULL << 34}),
+};
+
+}  // namespace
+
+std::span<const config::Option> bus_options() {
+    return options;
+}
+
+}  // namespace amoskys::ingestion
+
+namespace amoskys::modules {
+
+extern const module::ModuleInfo bus_module;
+const module::ModuleInfo bus_module = {
+    .name = "bus",
+    .kind = module::Kind::service,
+    .summary = "takes signed envelopes from agents and keeps them in its log",
+    .details =
+        "Agents connect over TLS 1.3 with a client certificate. Each envelope is checked (who "
+        "sends it, form, "
+        "sequence,\n"
+        "signature, chain) and acknowledged once it is on disk; what is sent again is stored "
+        "once.\n"
+        "\n"
+        "Keys come from `amoskys pki init`. SIGHUP reads certificates, trust map and limits again. "
+        "Pages: /metrics,\n"
+        "/livez, /readyz, /healthz.",
+    .config_root = "bus",
+    .options = ingestion::options,
+    .make_config = &config::make_config<ingestion::BusConfig>,
+    .metrics = link::server_metric_table(),
+    .make_service = &ingestion::make_bus_service,
+};
+
+}  // namespace amoskys::modules

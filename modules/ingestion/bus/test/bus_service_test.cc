@@ -1,0 +1,153 @@
+#include "modules/ingestion/bus/bus_service.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "core/base/file.h"
+#include "core/crypto/hash.h"
+#include "core/crypto/pki.h"
+#include "core/link/client.h"
+
+using namespace amoskys;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Host final : module::ServiceHost {
+    void ready(const Json& given) override { addresses = given; }
+    Json addresses;
+};
+
+struct Folder {
+    Folder() {
+        std::uint8_t random[8];
+        crypto::random_bytes(random);
+        path = fs::temp_directory_path() / ("amoskys-bus-" + to_hex(random));
+        crypto::InitRequest request;
+        request.local_agent = "edge-1";
+        fs::create_directories(path);
+        REQUIRE(crypto::pki_init({path / "pki"}, request, system_clock()).has_value());
+    }
+    ~Folder() {
+        std::error_code ignored;
+        fs::remove_all(path, ignored);
+    }
+    fs::path path;
+};
+
+struct Process {
+    explicit Process(const fs::path& state_dir_, ingestion::BusConfig config = {})
+        : state_dir(state_dir_) {
+        config.listen = "127.0.0.1:0";
+        config.http_listen = "127.0.0.1:0";
+        config.wal_min_free = {0};
+        shared = std::make_shared<ingestion::BusConfig>(config);
+        auto made =
+            ingestion::make_bus_service({io, system_clock(), registry, shared, state_dir, host});
+        REQUIRE(made.has_value());
+        service = std::move(*made);
+        group.spawn("collect", collect(this));
+    }
+    static io::Task<Result<>> collect(Process* self) {
+        auto task = self->service->run();
+        self->outcome = co_await std::move(task);
+        self->ended = true;
+        co_return Result<>();
+    }
+    template <class Done>
+    void until(Done done) {
+        const auto limit = std::chrono::steady_clock::now() + 30s;
+        while (!done() && std::chrono::steady_clock::now() < limit) {
+            io.restart();
+            io.run_one_for(50ms);
+        }
+        REQUIRE(done());
+    }
+    void stop() {
+        group.cancel();
+        until([&] { return group.size() == 0; });
+    }
+    Result<wire::Frame> ask(wire::Frame request);
+
+    fs::path state_dir;
+    io::asio::io_context io;
+    metrics::Registry registry;
+    Host host;
+    std::shared_ptr<ingestion::BusConfig> shared;
+    std::unique_ptr<module::Service> service;
+    io::TaskGroup group{io};
+    Result<> outcome;
+    bool ended = false;
+};
+
+io::Task<Result<>> call_into(link::ClientOptions options, wire::Frame request,
+                             Result<wire::Frame>* out) {
+    auto task = link::call(std::move(options), std::move(request));
+    *out = co_await std::move(task);
+    co_return Result<>();
+}
+
+Result<wire::Frame> Process::ask(wire::Frame request) {
+    const crypto::PkiPaths pki{state_dir / "pki"};
+    link::ClientOptions options;
+    options.buses = {*io::parse_endpoint(host.addresses["listen"].get<std::string>(), 0)};
+    options.agent_id = "edge-1";
+    options.tls = {pki.ca_cert(), pki.agent_cert("edge-1"), pki.agent_key("edge-1")};
+    Result<wire::Frame> out = make_error(ErrorKind::failed, "unset", "");
+    io::TaskGroup calls(io);
+    calls.spawn("call", call_into(std::move(options), std::move(request), &out));
+    until([&] { return calls.size() == 0; });
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "the bus says ready with its addresses, serves, stops, and starts again on the same folder") {
+    const Folder folder;
+    for (int round = 0; round < 2; ++round) {
+        Process bus(folder.path);
+        bus.until([&] { return bus.host.addresses.contains("listen"); });
+        CHECK(bus.host.addresses.contains("http"));
+        wire::Frame request;
+        request.mutable_register_device()->set_device_id("dev-1");
+        const auto answer = bus.ask(request);
+        INFO((answer ? std::string() : answer.error().message));
+        REQUIRE(answer.has_value());
+        CHECK(answer->registration_answer().accepted());
+        REQUIRE(bus.service->reload(bus.shared).has_value());
+        bus.stop();
+        CHECK(bus.ended);
+        CHECK(bus.outcome.has_value());
+    }
+}
+
+TEST_CASE("a bus without keys ends with a hint, and a second one on the same log says who has it") {
+    const Folder folder;
+    {
+        Process bus(folder.path / "nothing");
+        bus.until([&] { return bus.group.size() == 0; });
+        REQUIRE_FALSE(bus.outcome.has_value());
+        CHECK(bus.host.addresses.is_null());
+    }
+    Process first(folder.path);
+    first.until([&] { return first.host.addresses.contains("listen"); });
+    Process second(folder.path);
+    second.until([&] { return second.group.size() == 0; });
+    REQUIRE_FALSE(second.outcome.has_value());
+    CHECK(second.outcome.error().code == "wal_open_here");  // another process: wal_locked
+    first.stop();
+}
+
+TEST_CASE("an address that is none is a configuration error that names the key") {
+    io::asio::io_context io;
+    metrics::Registry registry;
+    Host host;
+    auto config = std::make_shared<ingestion::BusConfig>();
+    config->listen = "nowhere:port";
+    const auto made =
+        ingestion::make_bus_service({io, system_clock(), registry, config, "/nonexistent", host});
+    REQUIRE_FALSE(made.has_value());
+    CHECK(made.error().kind == ErrorKind::config);
+    CHECK(made.error().message.starts_with("bus.listen: "));
+}
