@@ -31,7 +31,16 @@ FeatureRange range_of(const module::FeatureTable& table, std::size_t column,
     if (present.empty())
         return {};
     std::sort(present.begin(), present.end());
-    return {quantile(present, 0.5), (quantile(present, 0.84) - quantile(present, 0.16)) / 2};
+    FeatureRange range{quantile(present, 0.5),
+                       (quantile(present, 0.84) - quantile(present, 0.16)) / 2};
+    if (range.deviation > 0)
+        return range;
+    // A feature that hardly ever moves (errors, drops): how far it goes when it does.
+    double squares = 0;
+    for (const double value : present)
+        squares += (value - range.median) * (value - range.median);
+    range.deviation = std::sqrt(squares / static_cast<double>(present.size()));
+    return range;
 }
 
 // The tree is built on a column-major float copy of its sample.
@@ -135,10 +144,7 @@ double distance(const FeatureRange& range, double value) {
     if (std::isnan(value))
         return 0;
     const double off = std::abs(value - range.median);
-    // A feature that hardly ever moved in training: a thousandth of its level stands for its
-    // deviation, so that rounding noise does not become the reason for everything.
-    const double floor = std::max(std::abs(range.median) * 1e-3, 1e-9);
-    return std::min(off / std::max(range.deviation, floor), 1e6);
+    return range.deviation > 0 ? std::min(off / range.deviation, 1e6) : 0;
 }
 
 }  // namespace

@@ -35,8 +35,10 @@ struct ForestParameters {
 
 // What is remembered of a feature's training values.
 struct FeatureRange {
-    double median = 0;     // stands in for a missing value
-    double deviation = 0;  // half of the range that holds the middle 68 %; 0 where constant
+    double median = 0;  // stands in for a missing value
+    // Half of the range that holds the middle 68 %; where that is 0 the root mean square distance
+    // from the median; 0 where constant.
+    double deviation = 0;
 };
 
 struct Forest {

@@ -108,3 +108,16 @@ TEST_CASE("a table of equal rows gives a forest of leaves and equal scores") {
     CHECK(forest_score(forest, far) == forest_score(forest, one));
     CHECK(forest_shares(forest, far)[0] == 0);
 }
+
+TEST_CASE("a column that hardly ever moves does not explain more than one that is far off") {
+    module::FeatureTable table{{"errors", "bytes"}, {}};
+    Random random(11);
+    for (int i = 0; i < 500; ++i) {
+        table.values.push_back(i % 50 == 0 ? 1 : 0);
+        table.values.push_back(1000 + 100 * random.uniform());
+    }
+    const Forest forest = build_forest(table, {}, 2);
+    CHECK(forest.ranges[0].deviation == Approx(std::sqrt(0.02)));
+    const double row[] = {1, 5000};
+    CHECK(forest_shares(forest, row)[1] > 0.5);
+}

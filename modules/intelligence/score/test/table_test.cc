@@ -44,7 +44,7 @@ TEST_CASE("a fault in a table names file, line and column") {
     CHECK(message("cpu,cpu\n") == "t.csv:1:5: the column 'cpu' is there twice");
     CHECK(message("cpu\n1\n1,2\n") == "t.csv:3:1: the record has 2 cells; the header has 1");
     CHECK(message("cpu,label\n1,2\n", {.label = "label"}) ==
-          "t.csv:2:5: a label is 0 or 1, not '2'");
+          "t.csv:2:3: a label is 0 or 1, not '2'");
     CHECK(message("cpu\n1\n", {.label = "y"}) == "t.csv has no column 'y' for the label");
 }
 
