@@ -1,3 +1,4 @@
+#include "core/wal/merkle.h"
 #include "modules/tools/inspect/chain_check.h"
 #include "modules/tools/inspect/test/support.h"
 
@@ -143,6 +144,27 @@ TEST_CASE("verify finds a changed header: received time and flags are in the tre
     const auto found = whats(state.run(verify, VerifyOptions{}).json);
     CHECK(holds(found, "leaf"));
     CHECK(holds(found, "root"));
+}
+
+TEST_CASE("prove gives each record's path to the root of the tree") {
+    State state;
+    SampleLog(state).close();
+    for (std::uint64_t offset = 1; offset <= 5; ++offset) {
+        const Outcome outcome = state.run(prove, ProveOptions{.offset = offset, .log = {}});
+        REQUIRE_FALSE(outcome.error.has_value());
+        CHECK(outcome.json["holds"] == true);
+        wal::Proof path;
+        for (const auto& each : outcome.json["proof"]) {
+            Bytes raw;
+            REQUIRE(from_hex(each.get<std::string>(), raw));
+            std::ranges::copy(raw, path.emplace_back().begin());
+        }
+        CHECK_FALSE(path.empty());
+        if (offset == 3)
+            check_golden("proof", outcome.json);
+    }
+    CHECK(exit_code(*state.run(prove, ProveOptions{.offset = 6, .log = {}}).error) == 64);
+    CHECK(exit_code(*state.run(prove, ProveOptions{}).error) == 64);
 }
 
 TEST_CASE("gaps lists markers and new epochs") {
