@@ -60,8 +60,10 @@ Json reset_row(const wire::Event& event) {
     Json row = empty_row("reset");
     row["agent"] = object.substr(0, slash);
     row["lane"] = slash == std::string::npos ? "" : object.substr(slash + 1);
-    row["reason"] =
-        audit.action_performed() + ": " + audit.before_value() + " -> " + audit.after_value();
+    std::string reason = audit.action_performed();
+    for (const std::string& tag : event.event->tags())
+        reason += ", " + tag;  // "linked" or "not linked"
+    row["reason"] = reason + ": " + audit.before_value() + " -> " + audit.after_value();
     row["from"] = json::time(event.time_ns);
     row["offset"] = event.offset;
     return row;

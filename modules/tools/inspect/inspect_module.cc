@@ -45,6 +45,11 @@ constexpr std::array verify_table{
     option<&inspect::VerifyOptions::trust>(
         "trust", "", "trust map (none: pki/trust.yaml in the state directory)"),
 };
+constexpr std::array prove_table{
+    option<&inspect::ProveOptions::offset>("record", "", "offset of the record in the log", {1},
+                                           {.required = true, .positional = true}),
+    option<&inspect::ProveOptions::log>("log", "", log_help),
+};
 constexpr std::array timeline_table{
     option<&inspect::TimelineOptions::log>("log", "", log_help),
     option<&inspect::TimelineOptions::tz>(
@@ -75,6 +80,9 @@ constexpr std::array verb_table{
     Verb{"verify", "recomputes digests, signatures, chains and the tree; exit 10 with findings",
          verify_table, config::make_config<inspect::VerifyOptions>, inspect::verify,
          "amoskys inspect verify\namoskys inspect verify --trust trust.yaml -o json"},
+    Verb{"prove", "the proof that a record stands in the log's tree", prove_table,
+         config::make_config<inspect::ProveOptions>, inspect::prove,
+         "amoskys inspect prove 17 -o json"},
     Verb{"timeline", "how regularly envelopes came: rate, health, gaps, hours of the day",
          timeline_table, config::make_config<inspect::TimelineOptions>, inspect::timeline,
          "amoskys inspect timeline --tz America/Chicago --limit 1403"},

@@ -38,6 +38,10 @@ struct TimelineOptions {
     std::string agent, lane;
     std::uint64_t limit = 0;
 };
+struct ProveOptions {
+    std::uint64_t offset = 0;
+    std::string log;
+};
 struct GapsOptions {
     std::string log;
 };
@@ -46,6 +50,7 @@ Result<> events(module::ToolContext& context);
 Result<> summary(module::ToolContext& context);
 Result<> import_log(module::ToolContext& context);
 Result<> verify(module::ToolContext& context);  // finding: exit 10
+Result<> prove(module::ToolContext& context);   // finding: the proof does not hold
 Result<> timeline(module::ToolContext& context);
 Result<> gaps(module::ToolContext& context);
 

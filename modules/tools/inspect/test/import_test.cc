@@ -40,7 +40,7 @@ TEST_CASE("import takes both envelope kinds of one table over, bytes as they are
     make_mixed(file);
     const auto before = read_file(file, 1 << 20);
     Outcome outcome = state.run(import_log, database(file));
-    REQUIRE_FALSE(outcome.error);
+    REQUIRE_FALSE(outcome.error.has_value());
     CHECK(outcome.json["rows"] == 4);
     CHECK(outcome.json["imported"] == 4);
     CHECK(outcome.json["envelopes"]["universal"] == 1);
@@ -53,7 +53,7 @@ TEST_CASE("import takes both envelope kinds of one table over, bytes as they are
     wal::Options options;
     options.read_only = true;
     auto log = wal::Log::open(state.folder / "wal", options);
-    REQUIRE(log);
+    REQUIRE(ok(log));
     CHECK(as_text(**(*log)->read_stored({1})) == legacy_envelope(start_ns));
     CHECK(as_text(**(*log)->read_stored({2})) == universal_envelope(start_ns + 60 * second_ns));
 }
@@ -61,9 +61,9 @@ TEST_CASE("import takes both envelope kinds of one table over, bytes as they are
 TEST_CASE("imported records are decoded, summed up and verified") {
     State state;
     make_mixed(state.folder / "legacy.db");
-    REQUIRE_FALSE(state.run(import_log, database(state.folder / "legacy.db")).error);
+    REQUIRE_FALSE(state.run(import_log, database(state.folder / "legacy.db")).error.has_value());
     const Outcome rows = state.run(events, EventsOptions{});
-    REQUIRE_FALSE(rows.error);
+    REQUIRE_FALSE(rows.error.has_value());
     REQUIRE(rows.json.size() == 4);
     CHECK(rows.json[0]["protocol"] == "SNMP-TELEMETRY");
     CHECK(rows.json[1]["metric"] == "cpuUtilization");
@@ -72,7 +72,7 @@ TEST_CASE("imported records are decoded, summed up and verified") {
     CHECK(sums.json["unsigned"] == 2);
     const Outcome checked = state.run(verify, VerifyOptions{});
     INFO(checked.text);
-    REQUIRE_FALSE(checked.error);
+    REQUIRE_FALSE(checked.error.has_value());
     CHECK(checked.json["unchecked_signatures"] == 2);
     CHECK(checked.json["unsigned"] == 2);
 }
@@ -81,9 +81,9 @@ TEST_CASE("importing a file again adds nothing, and a grown file only what is ne
     State state;
     const auto file = state.folder / "legacy.db";
     make_mixed(file);
-    REQUIRE_FALSE(state.run(import_log, database(file)).error);
+    REQUIRE_FALSE(state.run(import_log, database(file)).error.has_value());
     const Outcome again = state.run(import_log, database(file));
-    REQUIRE_FALSE(again.error);
+    REQUIRE_FALSE(again.error.has_value());
     CHECK(again.json["imported"] == 0);
     CHECK(again.json["duplicates"] == 4);
     CHECK(again.json["already_imported"] == true);
@@ -105,7 +105,7 @@ TEST_CASE("a file with one bad row, or that is no such database, changes nothing
     const auto file = state.folder / "legacy.db";
     const auto refused = [&](std::string_view code) {
         const Outcome outcome = state.run(import_log, database(file));
-        REQUIRE(outcome.error);
+        REQUIRE(outcome.error.has_value());
         CHECK(exit_code(*outcome.error) == 65);
         CHECK(outcome.error->code == code);
         CHECK_FALSE(std::filesystem::exists(state.folder / "wal"));
@@ -162,9 +162,9 @@ TEST_CASE("import beside whoever writes the log is refused, exit 69") {
     State state;
     make_mixed(state.folder / "legacy.db");
     auto writer = wal::Log::open(state.folder / "wal", {});
-    REQUIRE(writer);
+    REQUIRE(ok(writer));
     const Outcome refused = state.run(import_log, database(state.folder / "legacy.db"));
-    REQUIRE(refused.error);
+    REQUIRE(refused.error.has_value());
     CHECK(exit_code(*refused.error) == 69);
 }
 
@@ -183,7 +183,7 @@ TEST_CASE("rows that stand only in the -wal file are imported, and both files st
         std::filesystem::copy_file(live / name, taken / name);
     const auto before = read_file(taken / "legacy.db-wal", 1 << 20);
     const Outcome outcome = state.run(import_log, database(taken / "legacy.db"));
-    REQUIRE_FALSE(outcome.error);
+    REQUIRE_FALSE(outcome.error.has_value());
     CHECK(outcome.json["imported"] == 1);
     CHECK(names_in(taken) == std::vector<std::string>{"legacy.db", "legacy.db-wal"});
     CHECK(*before == *read_file(taken / "legacy.db-wal", 1 << 20));
@@ -201,7 +201,7 @@ TEST_CASE("the golden legacy envelope is imported and encodes to the same 63 byt
     State state;
     LegacyFixture(state.folder / "legacy.db").make_table();
     LegacyFixture(state.folder / "legacy.db").add(to_string(golden), 123456789);
-    REQUIRE_FALSE(state.run(import_log, database(state.folder / "legacy.db")).error);
+    REQUIRE_FALSE(state.run(import_log, database(state.folder / "legacy.db")).error.has_value());
     const Outcome rows = state.run(events, EventsOptions{});
     REQUIRE(rows.json.size() == 1);
     CHECK(rows.json[0]["src_ip"] == "1.1.1.1");
@@ -219,7 +219,7 @@ TEST_CASE("the earlier system's log of 1,426 envelopes is imported whole") {
     State state;
     const Outcome outcome = state.run(import_log, database(file));
     INFO((outcome.error ? outcome.error->message : ""));
-    REQUIRE_FALSE(outcome.error);
+    REQUIRE_FALSE(outcome.error.has_value());
     CHECK(outcome.json["imported"] == 1426);
     CHECK(outcome.json["checksum_algorithms"]["BLAKE2b-256"] == 1426);
     CHECK(outcome.json["bytes"] == 231012);
@@ -230,7 +230,7 @@ TEST_CASE("the earlier system's log of 1,426 envelopes is imported whole") {
     newest.newest = true;
     newest.limit = 1;
     CHECK(state.run(events, newest).json[0]["offset"] == 1426);
-    CHECK_FALSE(state.run(verify, VerifyOptions{}).error);
+    CHECK_FALSE(state.run(verify, VerifyOptions{}).error.has_value());
 
     const auto hours = [](const Json& json) {
         return std::vector<int>{json["hours"][0], json["hours"][13], json["hours"][14],

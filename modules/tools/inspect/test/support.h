@@ -22,6 +22,13 @@ namespace amoskys::modules::inspect::test {
 inline constexpr UnixNanos start_ns = 1'764'547'200'000'000'000;  // 2025-12-01T00:00:00Z
 inline constexpr UnixNanos second_ns = 1'000'000'000;
 
+template <class R>
+bool ok(const R& result) {
+    if (!result)
+        UNSCOPED_INFO(result.error());
+    return result.has_value();
+}
+
 struct Outcome {
     Json json;
     std::string text;
@@ -58,7 +65,7 @@ class State {
         out.text = sink.text;
         if (format == OutputFormat::json && !sink.text.empty()) {
             auto parsed = json::parse(sink.text, "output");
-            REQUIRE(parsed);
+            REQUIRE(ok(parsed));
             out.json = std::move(*parsed);
         }
         return out;
@@ -88,7 +95,7 @@ inline std::unique_ptr<Stored> stored(std::string bytes) {
         static_cast<Stored*>(context)->devices.push_back(wal::device_hash(device));
     };
     const auto cut = wire::cut_envelope(as_bytes(out->bytes), visit, out.get());
-    REQUIRE(cut);
+    REQUIRE(ok(cut));
     wal::Append& append = out->append;
     append.kind =
         cut->payload_kind == wire::PayloadKind::gap ? RecordKind::gap : RecordKind::universal;
@@ -114,7 +121,7 @@ inline std::string record_payload(std::string_view device, UnixNanos time_ns) {
     octets.set_event_type("METRIC");
     octets.mutable_metric_data()->set_metric_name("ifInOctets");
     octets.mutable_metric_data()->set_metric_type("COUNTER");
-    octets.mutable_metric_data()->set_value_kind(messaging::MetricData::COUNTER);
+    octets.mutable_metric_data()->set_value_kind(messaging::MetricData::NUMERIC);
     octets.mutable_metric_data()->set_counter_value(18'000'000'000'000'000'000ULL);
     octets.mutable_metric_data()->set_unit("bytes");
     octets.mutable_metric_data()->set_index("2");
@@ -137,7 +144,7 @@ class SampleLog {
         options.clock = &clock_;
         options.signature_of = signature_of;
         auto opened = wal::Log::open(folder_ / "wal", options);
-        REQUIRE(opened);
+        REQUIRE(ok(opened));
         log_ = std::move(*opened);
         for (int i = 0; i < 2; ++i)
             append(
@@ -151,13 +158,13 @@ class SampleLog {
         group.records.push_back(record->append);
         group.states.push_back({"lane/edge-1/snmp", wire::encode_lane_state(lane_state(*record))});
         clock_.advance(std::chrono::seconds(1));
-        REQUIRE(log_->append(group));
+        REQUIRE(ok(log_->append(group)));
     }
     std::string build(std::string_view device, UnixNanos time_ns) {
         const std::string payload = record_payload(device, time_ns);
         auto built = builder_.build(
             {.kind = wire::PayloadKind::batch, .payload = as_bytes(payload), .ts_ns = time_ns});
-        REQUIRE(built);
+        REQUIRE(ok(built));
         return *built;
     }
     wal::Log& log() { return *log_; }
@@ -166,8 +173,8 @@ class SampleLog {
   private:
     void write_trust_map() {
         std::filesystem::create_directories(folder_ / "pki");
-        REQUIRE(write_new_file(folder_ / "pki/edge-1.pub",
-                               crypto::public_key_pem(test_key()->public_key()), 0644));
+        REQUIRE(ok(write_new_file(folder_ / "pki/edge-1.pub",
+                                  crypto::public_key_pem(test_key()->public_key()), 0644)));
         REQUIRE(
             write_new_file(folder_ / "pki/trust.yaml", "agents:\n  edge-1: edge-1.pub\n", 0644));
     }
@@ -185,7 +192,7 @@ class SampleLog {
         gap.from_ns = start_ns + 120 * second_ns;
         gap.to_ns = start_ns + 180 * second_ns;
         auto built = builder_.build_gap(gap, start_ns + 180 * second_ns);
-        REQUIRE(built);
+        REQUIRE(ok(built));
         return *built;
     }
     void append_audit() {
@@ -207,7 +214,7 @@ class SampleLog {
         append.first_event_ns = append.last_event_ns = entry.time_ns;
         group.records.push_back(append);
         clock_.advance(std::chrono::seconds(1));
-        REQUIRE(log_->append(group));
+        REQUIRE(ok(log_->append(group)));
     }
     wire::LaneState lane_state(const Stored& record) {
         const auto cut = wire::cut_envelope(as_bytes(record.bytes));
@@ -240,7 +247,7 @@ inline void check_golden(std::string_view name, const Json& actual) {
     if (update != nullptr && *update == '1')
         std::ofstream(file) << text;
     const auto expected = read_file(file, 1 << 20);
-    REQUIRE(expected);
+    REQUIRE(ok(expected));
     CHECK(text == *expected);
 }
 

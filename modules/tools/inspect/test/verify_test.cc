@@ -1,3 +1,4 @@
+#include "core/wal/merkle.h"
 #include "modules/tools/inspect/chain_check.h"
 #include "modules/tools/inspect/test/support.h"
 
@@ -18,6 +19,18 @@ bool holds(const std::vector<std::string>& list, std::string_view word) {
     return std::ranges::find(list, word) != list.end();
 }
 
+// LMDB leaves old copies of its pages in the file: every one that holds `wanted` is changed.
+std::string replaced(std::string content, std::string_view wanted, std::string_view with) {
+    std::size_t found = 0;
+    for (auto at = content.find(wanted); at != std::string::npos; at = content.find(wanted, at)) {
+        content.replace(at, wanted.size(), with);
+        at += with.size();
+        ++found;
+    }
+    REQUIRE(found != 0);
+    return content;
+}
+
 }  // namespace
 
 TEST_CASE("verify finds nothing in a log as the bus writes it") {
@@ -25,7 +38,7 @@ TEST_CASE("verify finds nothing in a log as the bus writes it") {
     SampleLog(state).close();
     const Outcome outcome = state.run(verify, VerifyOptions{});
     INFO(outcome.text);
-    REQUIRE_FALSE(outcome.error);
+    REQUIRE_FALSE(outcome.error.has_value());
     CHECK(outcome.json["clean"] == true);
     CHECK(outcome.json["signatures_ok"] == 4);
     CHECK(outcome.json["root_matches"] == true);
@@ -44,7 +57,7 @@ TEST_CASE("verify names a record whose signature is wrong, exit 10") {
     sample.append(stored(bytes));
     sample.close();
     const Outcome outcome = state.run(verify, VerifyOptions{});
-    REQUIRE(outcome.error);
+    REQUIRE(outcome.error.has_value());
     CHECK(exit_code(*outcome.error) == 10);
     CHECK(whats(outcome.json) == std::vector<std::string>{"signature"});
     CHECK(outcome.json["findings"][0]["offset"] == 6);
@@ -91,23 +104,22 @@ TEST_CASE("verify finds a flipped bit anywhere in a stored envelope") {
     State state;
     SampleLog sample(state);
     Bytes wanted;
-    REQUIRE(sample.log().read({2}, 1, [&](const wal::RecordView& record) {
+    REQUIRE(ok(sample.log().read({2}, 1, [&](const wal::RecordView& record) {
         wanted = to_bytes(record.stored);
         return false;
-    }));
+    })));
     sample.close();
     const auto file = state.folder / "wal/00000001.mdb";
     auto content = read_file(file, 1 << 26);
-    REQUIRE(content);
-    const std::size_t at = content->find(as_text(wanted));
-    REQUIRE(at != std::string::npos);
+    REQUIRE(ok(content));
     for (const std::size_t shift : {std::size_t{8}, wanted.size() / 2, wanted.size() - 2}) {
-        std::string changed = *content;
-        changed[at + shift] = static_cast<char>(changed[at + shift] ^ 4);
-        std::ofstream(file, std::ios::binary) << changed;
+        Bytes changed = wanted;
+        changed[shift] ^= 4;
+        std::ofstream(file, std::ios::binary)
+            << replaced(*content, as_text(wanted), as_text(changed));
         const Outcome outcome = state.run(verify, VerifyOptions{});
         INFO(shift);
-        REQUIRE(outcome.error);
+        REQUIRE(outcome.error.has_value());
         CHECK(exit_code(*outcome.error) == 10);
     }
 }
@@ -117,30 +129,49 @@ TEST_CASE("verify finds a changed header: received time and flags are in the tre
     SampleLog sample(state);
     wal::RecordHeader header;
     Bytes raw;
-    REQUIRE(sample.log().read({2}, 1, [&](const wal::RecordView& record) {
+    REQUIRE(ok(sample.log().read({2}, 1, [&](const wal::RecordView& record) {
         header = record.header;
         raw = to_bytes(record.header_raw);
         return false;
-    }));
+    })));
     sample.close();
     const auto file = state.folder / "wal/00000001.mdb";
     auto content = read_file(file, 1 << 26);
-    REQUIRE(content);
-    const std::size_t at = content->find(as_text(raw));
-    REQUIRE(at != std::string::npos);
+    REQUIRE(ok(content));
     header.received_ns += 1;
-    content->replace(at, raw.size(), as_text(wal::encode_header(header)));
-    std::ofstream(file, std::ios::binary) << *content;
+    std::ofstream(file, std::ios::binary)
+        << replaced(*content, as_text(raw), as_text(wal::encode_header(header)));
     const auto found = whats(state.run(verify, VerifyOptions{}).json);
     CHECK(holds(found, "leaf"));
     CHECK(holds(found, "root"));
+}
+
+TEST_CASE("prove gives each record's path to the root of the tree") {
+    State state;
+    SampleLog(state).close();
+    for (std::uint64_t offset = 1; offset <= 5; ++offset) {
+        const Outcome outcome = state.run(prove, ProveOptions{.offset = offset, .log = {}});
+        REQUIRE_FALSE(outcome.error.has_value());
+        CHECK(outcome.json["holds"] == true);
+        wal::Proof path;
+        for (const auto& each : outcome.json["proof"]) {
+            Bytes raw;
+            REQUIRE(from_hex(each.get<std::string>(), raw));
+            std::ranges::copy(raw, path.emplace_back().begin());
+        }
+        CHECK_FALSE(path.empty());
+        if (offset == 3)
+            check_golden("proof", outcome.json);
+    }
+    CHECK(exit_code(*state.run(prove, ProveOptions{.offset = 6, .log = {}}).error) == 64);
+    CHECK(exit_code(*state.run(prove, ProveOptions{}).error) == 64);
 }
 
 TEST_CASE("gaps lists markers and new epochs") {
     State state;
     SampleLog(state).close();
     const Outcome outcome = state.run(gaps, GapsOptions{});
-    REQUIRE_FALSE(outcome.error);
+    REQUIRE_FALSE(outcome.error.has_value());
     REQUIRE(outcome.json.size() == 2);
     CHECK(outcome.json[0]["kind"] == "marker");
     CHECK(outcome.json[0]["first"] == 3);
