@@ -68,7 +68,9 @@ class Loader {
         const auto content = read_file(path, max_file_size_bytes);
         if (!content) {
             problem({path.string(), source}, content.error().code, content.error().message);
-            is_unreadable_ = content.error().kind;
+            if (content.error().kind !=
+                ErrorKind::bad_data)  // too large: the configuration is wrong
+                is_unreadable_ = content.error().kind;
             return;
         }
         YamlFile file = parse_yaml(*content, path.string());

@@ -109,27 +109,28 @@ io::Task<Result<>> Pipeline::flush_batches() {
     }
 }
 
+// A collector that ends by itself (one cycle with --once, the end of a replayed file) ends the
+// pipeline, but only once the bus has everything.
 io::Task<Result<>> Pipeline::collect() {
     const Result<> collected = co_await collector_->run(*emitter_);
-    if (!collected && collected.error().kind != ErrorKind::interrupted)
-        co_return collected;
+    const bool stopped = co_await io::cancelled();
     const Result<> flushed = co_await emitter_->flush();
-    co_return flushed;
-}
-
-io::Task<Result<>> Pipeline::collect_once() {
-    const Result<> collected = co_await collect();
-    if (!collected && spool_->stats().pending_envelopes == 0)
+    if (stopped)
+        co_return collected.has_error() && collected.error().kind == ErrorKind::interrupted
+            ? flushed
+            : collected;
+    const std::uint64_t pending = spool_->stats().pending_envelopes;
+    if (collected.has_error() && pending == 0)
         co_return collected;
     const bool acked = co_await spool_->wait_acked_all(options_.agent->ack_timeout);
-    if (!collected)
+    if (collected.has_error())
         co_return collected;
     if (acked)
         co_return make_error(ErrorKind::finding, "done",
                              "");  // ends the group; run() makes it success
     const std::string why = client_->stats().last_error;
     co_return make_error(ErrorKind::unavailable, "not_acknowledged",
-                         "bus " + buses_ + " did not acknowledge within " +
+                         "bus " + buses_ + ": nothing acknowledged for " +
                              format_duration(options_.agent->ack_timeout) +
                              (why.empty() ? "" : ": " + why),
                          std::to_string(spool_->stats().pending_envelopes) +
@@ -142,7 +143,7 @@ io::Task<Result<>> Pipeline::run() {
     group.spawn("client " + lane_, std::move(client));
     io::Task<Result<>> batches = flush_batches();
     group.spawn("batches " + lane_, std::move(batches));
-    io::Task<Result<>> collecting = options_.once ? collect_once() : collect();
+    io::Task<Result<>> collecting = collect();
     group.spawn("collector " + lane_, std::move(collecting));
     Result<> joined = co_await group.join();
     if (!joined && joined.error().code == "done")

@@ -45,7 +45,6 @@ class Pipeline {
   private:
     Pipeline() = default;
     io::Task<Result<>> collect();
-    io::Task<Result<>> collect_once();
     io::Task<Result<>> flush_batches();
 
     io::asio::io_context* io_ = nullptr;

@@ -286,13 +286,18 @@ io::Task<Result<>> Spool::wait_durable() {
     co_return Result<>();
 }
 
-io::Task<bool> Spool::wait_acked_all(Duration timeout) {
-    const auto deadline = options_.clock->steady() + timeout;
+io::Task<bool> Spool::wait_acked_all(Duration patience) {
+    SeqNo seen = acked_;
+    auto deadline = options_.clock->steady() + patience;
     while (!failed_ && acked_ < builder_->state().last_sequence) {
-        const auto left = deadline - options_.clock->steady();
-        if (left <= left.zero())
+        const auto now = options_.clock->steady();
+        if (acked_ != seen) {
+            seen = acked_;
+            deadline = now + patience;
+        }
+        if (now >= deadline)
             break;
-        const bool waited = co_await change_.wait_for(left);
+        const bool waited = co_await change_.wait_for(deadline - now);
         if (!waited)
             break;
     }

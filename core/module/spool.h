@@ -63,8 +63,9 @@ class Spool final : public link::Source {
     Result<SeqNo> append(const Payload& payload);
     io::Task<Result<>> wait_room();
     io::Task<Result<>> wait_durable();
-    // True once the bus has `sequence` of the current epoch; false after the timeout.
-    io::Task<bool> wait_acked_all(Duration timeout);
+    // True once the bus has all of the current epoch; false where nothing was acknowledged for so
+    // long.
+    io::Task<bool> wait_acked_all(Duration patience);
     Result<> close();  // writes the cursor, stops the writer
 
     Position position() const override;

@@ -72,7 +72,7 @@ class CommandLine(harness.AmoskysTest):
         self.assertEqual(rows[0]["schema"], "amoskys.module/1")
         csv = self.ok("modules", "-o", "csv", "--fields", "name,kind")
         self.assertTrue(csv.startswith("name,kind\r\n"), csv[:40])
-        self.assertIn("unknown", self.fails(64, "modules", "--fields", "nmae"))
+        self.assertIn("did you mean name?", self.fails(64, "modules", "--fields", "nmae"))
 
     def test_version_lists_every_library(self):
         version = self.ok_json("version")

@@ -27,7 +27,7 @@ class Configuration(harness.AmoskysTest):
         err = self.fails(78, "config", "validate", file)
         self.assertIn(f"{file}:2:3: ", err)
         self.assertIn("listen", err)
-        self.assertIn(f"{file}:5:15: ", err)
+        self.assertIn(f"{file}:5:5: ", err)
         self.assertIn("agent.snmp.interval", err)
 
     def test_duplicate_keys_aliases_and_depth_are_refused(self):

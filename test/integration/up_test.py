@@ -10,7 +10,7 @@ class Up(harness.AmoskysTest):
     def test_up_needs_nothing_and_leaves_a_log_that_verifies(self):
         ready = self.folder / "ready.json"
         process = self.start("up", "--every", "2s", "--ready-file", ready, "--set", "bus.listen=127.0.0.1:0",
-                             "--set", "bus.http_listen=127.0.0.1:0", "--set", "agent.proc.interval=1s")
+                             "--set", "bus.http.listen=127.0.0.1:0", "--set", "agent.proc.interval=1s")
 
         def served():
             self.assertIsNone(process.poll(), open(process.log_path).read())

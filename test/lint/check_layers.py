@@ -31,7 +31,7 @@ FENCES = {
     "net-snmp/": ["modules/collectors/snmp/"],
     "pcap": ["modules/collectors/flow/"],
     "nlohmann/": ["core/json/", "core/config/"],
-    "yaml-cpp/": ["core/config/", "core/crypto/trust_map", "modules/collectors/snmp/"],
+    "yaml-cpp/": ["core/config/", "core/crypto/trust_map", "core/crypto/yaml_tree", "modules/collectors/snmp/"],
     "sqlite3.h": ["modules/tools/inspect/"],
     "boost/asio/ssl": ["core/io/", "core/link/"],
     "zstd.h": ["core/link/", "core/wal/"],

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <catch2/catch.hpp>
 #include <set>
 
@@ -85,17 +86,15 @@ struct Fixture {
             event.set_event_type("METRIC");
             event.mutable_metric_data()->set_string_value(std::string(bytes, 'x'));
             REQUIRE(spool->append({.bytes = batch.SerializeAsString(), .events = 1}).has_value());
+            settle();
         }
-        settle();
     }
     // Runs the commits' completions until all that was appended is on disk.
     void settle() {
         const auto wanted = appended_in_epoch();
         while (spool->position().last.value < wanted)
             io.run_one_for(std::chrono::seconds(5));
-        io.restart();
         io.poll();
-        io.restart();
     }
     std::uint64_t appended_in_epoch() const {
         return spool->position().acked.value + spool->stats().pending_envelopes;
@@ -107,6 +106,7 @@ struct Fixture {
         SeqNo after = *at;
         for (;;) {
             auto item = spool->next(after);
+            INFO((item.has_error() ? item.error().message : std::string()));
             REQUIRE(item.has_value());
             if (!*item)
                 break;
@@ -115,12 +115,12 @@ struct Fixture {
         }
         spool->committed(after);
         io.poll();
-        io.restart();
     }
 
     Folder folder;
     FakeClock clock{1'764'821'328'902'984'000ULL};
     io::asio::io_context io;
+    io::asio::executor_work_guard<io::asio::io_context::executor_type> work{io.get_executor()};
     std::shared_ptr<const crypto::SigningKey> key =
         std::make_shared<const crypto::SigningKey>(crypto::SigningKey::generate());
     std::unique_ptr<Spool> spool;

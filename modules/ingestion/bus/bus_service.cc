@@ -5,6 +5,7 @@
 #include "core/io/http_server.h"
 #include "core/link/server.h"
 #include "core/log/log.h"
+#include "core/wal/shared.h"
 #include "core/wire/envelope.h"
 
 namespace amoskys::ingestion {
@@ -79,6 +80,7 @@ class BusService final : public module::Service {
     std::shared_ptr<const BusConfig> config_;
 
     std::unique_ptr<wal::Log> log_;
+    std::unique_ptr<wal::AnnouncedLog> announced_;  // readers in this process share the handle
     std::unique_ptr<wal::Writer> writer_;
     std::unique_ptr<link::Server> server_;
     std::vector<std::unique_ptr<io::HttpServer>> http_;
@@ -113,6 +115,7 @@ Result<> BusService::open_log() {
     options.signature_of = &signature_of;
     AMOSKYS_TRY(log, wal::Log::open(state_dir_ / "wal", options));
     log_ = std::move(log);
+    announced_ = std::make_unique<wal::AnnouncedLog>(state_dir_ / "wal", *log_);
     const auto stats = log_->stats();
     log::info("bus", "log_opened", "the log is recovered",
               {{"records", stats.records},
@@ -188,6 +191,7 @@ Result<> BusService::stop(Result<> outcome) {
     if (writer_)
         writer_->stop();
     writer_.reset();
+    announced_.reset();
     log_.reset();
     log::info("bus", "stopped", "the log is closed",
               {{"took", format_duration(clock_.steady() - begun)}});
