@@ -79,6 +79,8 @@ Result<> Spool::load() {
         epoch_prev_signature_ = bytes_of_hex(state.at("epoch_prev"));
         for (const Json& piece : state.at("pieces"))
             pieces_.push_back({piece.at(0).get<std::uint64_t>(), piece.at(1).get<std::int64_t>()});
+        if (pieces_.empty())
+            return state_error(options_.folder);
         AMOSKYS_TRY(acked, log_->state("acked"));
         if (acked) {
             AMOSKYS_TRY(saved, json::parse(*acked, "spool state"));
@@ -112,6 +114,10 @@ Result<> Spool::load() {
     }
     durable_ = builder_state.last_sequence;
     sent_ = acked_;
+    // The log of a drained spool is empty: its own statistics do not know where it goes on.
+    const Piece& piece = pieces_.back();
+    const std::uint64_t last = std::max(durable_.value, piece.first - 1);
+    newest_offset_ = static_cast<std::uint64_t>(static_cast<std::int64_t>(last) + piece.delta);
     builder_ = std::make_unique<wire::EnvelopeBuilder>(options_.agent_id, options_.lane,
                                                        options_.key, builder_state);
     if (durable_ == acked_)

@@ -1,5 +1,6 @@
 """`up` with nothing prepared: keys, bus, collectors, features and scores in one process."""
 import json
+import pathlib
 import unittest
 import urllib.request
 
@@ -13,7 +14,7 @@ class Up(harness.AmoskysTest):
                              "--set", "bus.http.listen=127.0.0.1:0", "--set", "agent.proc.interval=1s")
 
         def served():
-            self.assertIsNone(process.poll(), open(process.log_path).read())
+            self.assertIsNone(process.poll(), pathlib.Path(process.log_path).read_text())
             return ready.exists()
         harness.wait_until(served, "up is ready")
         addresses = json.loads(ready.read_text())
