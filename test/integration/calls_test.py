@@ -1,6 +1,7 @@
 """The nine calls of the earlier service as frames: publish, publish legacy, batch, register, update, deregister,
 health, status, metrics. Each answers truthfully, and what it changed is there after a restart of the bus.
 """
+import json
 import time
 import unittest
 
@@ -192,6 +193,22 @@ class LegacyEnvelopes(bus_case.BusTest):
         events = self.ok_ndjson("inspect", "events", "--device", "192.0.2.7")
         self.assertEqual([(e["kind"], e["device"]) for e in events], [("flow", "192.0.2.7")])
         self.assertEqual(self.stop_and_verify()["envelopes"], 1)
+
+    def test_legacy_records_keep_their_place_in_the_tree_when_the_bus_rebuilds_a_segment(self):
+        session = self.session("classic")
+        session.hello()
+        for i in range(5):
+            self.assertEqual(session.publish(self.legacy(key=f"k{i}"), legacy=True).ack.status, OK)
+        self.assertEqual(self.stop(self.bus), 0)
+        root = self.ok_json("inspect", "verify")["root"]
+        with open(self.state / "wal" / "00000001.mdb", "r+b") as segment:
+            segment.write(bytes(8192))  # both meta pages
+        self.bus, self.addresses = self.start_bus()
+        self.assertEqual(self.stop(self.bus), 0)
+        _, out, _ = self.run_cli("inspect", "verify", "-o", "json")
+        told = json.loads(out)
+        self.assertEqual((told["records"], told["signatures_ok"], told["root_matches"], told["root"]), (5, 5, True, root))
+        self.assertEqual({finding["what"] for finding in told["findings"]}, {"damage"})
 
     def test_a_key_that_is_no_longer_good_signs_no_legacy_envelope(self):
         for validity in ("status: revoked", "not_after: 2020-01-01T00:00:00Z", "not_before: 2100-01-01T00:00:00Z"):
