@@ -101,6 +101,16 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+std::string excerpt(std::string_view text) {
+    constexpr std::size_t most_bytes = 64;
+    if (text.size() <= most_bytes)
+        return printable(text);
+    std::size_t end = most_bytes;  // not inside a character
+    while (end > most_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+        --end;
+    return printable(text.substr(0, end)) + "...";
+}
+
 bool valid_utf8(std::string_view text) {
     while (!text.empty()) {
         const std::size_t length = utf8_length(text);

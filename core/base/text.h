@@ -16,6 +16,8 @@ std::string_view nearest(std::string_view wrong, std::span<const std::string_vie
 // Valid UTF-8 without control characters: other bytes become \xNN, so that
 // a device's text cannot move the cursor or break a line of output.
 std::string printable(std::string_view text);
+// The same of at most the first 64 bytes, with "..." where it was cut: foreign text in a message.
+std::string excerpt(std::string_view text);
 bool valid_utf8(std::string_view text);
 
 std::vector<std::string_view> split(std::string_view text, char separator);

@@ -135,13 +135,13 @@ bool ServerSession::check_identity(const amoskys::bus::Hello& hello) {
         reason = "the client certificate does not have exactly one CN";
         label = "no_common_name";
     } else if (agent_ = bus_.trust->find(peer_.common_name); agent_ == nullptr) {
-        reason = "agent '" + printable(peer_.common_name) + "' is not in the trust map";
+        reason = "agent '" + excerpt(peer_.common_name) + "' is not in the trust map";
         label = "unknown_agent";
     } else if (agent_->revoked) {
         reason = "agent '" + peer_.common_name + "' is revoked";
         label = "revoked";
     } else if (hello.agent_id() != peer_.common_name) {
-        reason = "agent_id '" + printable(hello.agent_id()) + "' is not the certificate's CN '" +
+        reason = "agent_id '" + excerpt(hello.agent_id()) + "' is not the certificate's CN '" +
                  peer_.common_name + "'";
         label = "agent_id_mismatch";
     }
@@ -156,8 +156,8 @@ bool ServerSession::check_identity(const amoskys::bus::Hello& hello) {
     bus_.audit(audit_record({.category = "identity",
                              .action = "refused",
                              .object_type = "session",
-                             .object_id = printable(hello.agent_id()).substr(0, 64),
-                             .actor_id = printable(peer_.common_name).substr(0, 64),
+                             .object_id = excerpt(hello.agent_id()),
+                             .actor_id = excerpt(peer_.common_name),
                              .session_id = session_name(),
                              .before = {},
                              .after = {},
@@ -183,7 +183,7 @@ void ServerSession::on_hello(const wire::Frame& frame) {
         return open("calls");
     if (!valid_lane(hello.lane()))
         return fail(ErrorFrame::INVALID_REQUEST,
-                    "lane '" + printable(hello.lane()) + "'; allowed: [a-z0-9_-]{1,32}");
+                    "lane '" + excerpt(hello.lane()) + "'; allowed: [a-z0-9_-]{1,32}");
     if (!agent_->permissions.publish) {
         bus_.metrics.connection_refused("no_publish_permission");
         return fail(ErrorFrame::PERMISSION_DENIED,

@@ -132,6 +132,7 @@ class ServerSession {
     void refuse(const Request& request, wire::Status status, std::string reason,
                 std::string_view label, std::chrono::milliseconds hint = {},
                 std::uint64_t expected = 0);
+    void refuse_form(const Request& request, const Error& error);
     void refuse_with_audit(const Request& request, const wire::CutEnvelope& cut,
                            const wire::Verdict& verdict);
     wire::StoredDigest lookup(Epoch epoch, SeqNo sequence);

@@ -44,13 +44,13 @@ std::string ServerSession::device_refusal(const std::string& device_id, bool upd
         return "device_id of " + std::to_string(device_id.size()) + " bytes; allowed: 1 to " +
                std::to_string(max_device_id_bytes);
     if (!trust_->may_send_device(*agent_, device_id))
-        return "device '" + printable(device_id) + "' is not one of agent '" + peer_.common_name +
+        return "device '" + excerpt(device_id) + "' is not one of agent '" + peer_.common_name +
                "' (trust map)";
     const auto* device = bus_.devices.find(device_id);
     if (device != nullptr && device->owner != peer_.common_name && !agent_->permissions.admin)
-        return "device '" + printable(device_id) + "' was registered by another agent";
+        return "device '" + excerpt(device_id) + "' was registered by another agent";
     if (update && (device == nullptr || device->deregistered))
-        return "device '" + printable(device_id) + "' is not registered";
+        return "device '" + excerpt(device_id) + "' is not registered";
     if (device == nullptr && bus_.devices.size() >= max_devices)
         return std::to_string(max_devices) + " devices are registered, which is the limit";
     return {};
@@ -151,7 +151,7 @@ void ServerSession::on_health(const wire::Frame& frame) {
         if (!health.component_health().contains(name))
             return send_error(
                 frame.request_id(), ErrorFrame::NOT_FOUND,
-                "no component '" + printable(name) + "'; there are log, admission, sessions");
+                "no component '" + excerpt(name) + "'; there are log, admission, sessions");
     if (!asked.empty()) {
         auto& components = *health.mutable_component_health();
         for (const auto* name : {"log", "admission", "sessions"})

@@ -2,11 +2,12 @@
 // and the lane.
 #include <algorithm>
 
+#include "core/base/text.h"
 #include "core/crypto/hash.h"
 #include "core/link/server_session.h"
 #include "core/log/log.h"
+#include "core/wire/legacy.h"
 #include "core/wire/state_codec.h"
-#include "proto/messaging_schema.pb.h"
 
 namespace amoskys::link {
 namespace {
@@ -196,23 +197,24 @@ void ServerSession::publish_legacy(const Request& request) {
             request, Status::security_violation,
             "agent '" + peer_.common_name + "' may not publish without sequence (trust map)",
             "unsequenced_denied");
-    messaging::Envelope envelope;
-    if (request.envelope.empty() ||
-        !envelope.ParseFromArray(request.envelope.data(),
-                                 static_cast<int>(request.envelope.size())))
-        return refuse(request, Status::invalid,
-                      request.envelope.empty() ? "empty envelope" : "malformed legacy envelope",
-                      request.envelope.empty() ? "empty" : "malformed_payload");
-    messaging::Envelope body;
-    body.set_version(envelope.version());
-    body.set_ts_ns(envelope.ts_ns());
-    body.set_idempotency_key(envelope.idempotency_key());
-    if (envelope.has_flow())
-        *body.mutable_flow() = envelope.flow();
-    const std::string signed_bytes = body.SerializeAsString();
+    const auto cut = wire::cut_legacy(request.envelope, bus_.limits.max_envelope_bytes);
+    if (!cut)
+        return refuse_form(request, cut.error());
+    const auto envelope = wire::decode_legacy(request.envelope);
+    if (!envelope)
+        return refuse_form(request, envelope.error());
+    const std::string device(cut->device.empty() ? std::string_view(peer_.common_name)
+                                                 : cut->device);
+    if (!trust_->may_send_device(*agent_, device))
+        return refuse(request, Status::security_violation,
+                      "device '" + excerpt(device) + "' is not one of agent '" + peer_.common_name +
+                          "' (trust map)",
+                      "device_denied");
+    const std::string signed_bytes = wire::legacy_signed_bytes(*envelope);
+    const auto now_ns = bus_.clock.now_ns();
     const bool fits = std::ranges::any_of(agent_->keys, [&](const crypto::TrustedKey& key) {
-        return key.algorithm == crypto::Algorithm::ed25519 && envelope.sig().size() == 64 &&
-               crypto::verify_bytes(key.key, as_bytes(signed_bytes), as_bytes(envelope.sig()));
+        return key.algorithm == crypto::Algorithm::ed25519 && key.usable_at(now_ns) &&
+               crypto::verify_bytes(key.key, as_bytes(signed_bytes), cut->signature);
     });
     if (!fits)
         return refuse(
@@ -221,24 +223,24 @@ void ServerSession::publish_legacy(const Request& request) {
             "bad_signature");
     const Digest digest = crypto::sha256(request.envelope);
     std::string key32;
-    if (unsequenced_duplicate(request, envelope.idempotency_key(), digest, key32))
+    if (unsequenced_duplicate(request, cut->idempotency_key, digest, key32))
         return;
     wal::OwnedAppend record;
     record.kind = RecordKind::legacy;
     record.stored = to_string(request.envelope);
     record.digest = digest;
-    record.signature = envelope.sig();
+    record.signature = to_string(cut->signature);
     record.source_hash = wal::source_hash(peer_.common_name, "", "");
-    record.first_event_ns = record.last_event_ns = envelope.ts_ns();
-    record.device_hashes = {wal::device_hash(peer_.common_name)};
+    record.first_event_ns = record.last_event_ns = cut->event_ns;
+    record.device_hashes = {wal::device_hash(device)};
     record.dedup_key = key32;
     if (!key32.empty()) {
         bus_.keys_in_flight.emplace(key32, digest);
         batch().keys.push_back(key32);
     }
     batch().write.records.push_back(std::move(record));
-    batch().answers.push_back({request.id, request.size_bytes, envelope.has_flow() ? 1U : 0U, false,
-                               bus_.clock.steady()});
+    batch().answers.push_back({request.id, request.size_bytes, envelope->has_flow() ? 1U : 0U,
+                               false, bus_.clock.steady()});
 }
 
 }  // namespace amoskys::link

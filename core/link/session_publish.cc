@@ -31,7 +31,7 @@ struct DeviceCheck {
             return;
         self.last = device_id;
         if (self.denied.empty() && !self.trust.may_send_device(self.agent, device_id))
-            self.denied = printable(device_id);
+            self.denied = excerpt(device_id);
         if (self.hashes.size() < max_device_hashes)
             self.hashes.push_back(wal::device_hash(device_id));
     }
@@ -174,30 +174,32 @@ bool ServerSession::admitted(const Request& request) {
     return true;
 }
 
+void ServerSession::refuse_form(const Request& request, const Error& error) {
+    const std::string_view label = error.code == "envelope_not_canonical" ? "not_canonical"
+                                   : error.code == "payload_malformed"    ? "malformed_payload"
+                                   : error.code == "payload_missing"      ? "payload_missing"
+                                   : error.code == "envelope_empty"       ? "empty"
+                                                                          : "malformed";
+    refuse(request, Status::invalid, error.message, label);
+}
+
 void ServerSession::publish_universal(const Request& request) {
     DeviceCheck devices{*trust_, *agent_, {}, {}, {}};
     const auto cut = wire::cut_envelope(request.envelope, &DeviceCheck::visit, &devices,
                                         bus_.limits.max_envelope_bytes);
-    if (!cut) {
-        const auto& error = cut.error();
-        const std::string_view label = error.code == "envelope_not_canonical" ? "not_canonical"
-                                       : error.code == "payload_malformed"    ? "malformed_payload"
-                                       : error.code == "payload_missing"      ? "payload_missing"
-                                       : error.code == "envelope_empty"       ? "empty"
-                                                                              : "malformed";
-        return refuse(request, Status::invalid, error.message, label);
-    }
+    if (!cut)
+        return refuse_form(request, cut.error());
     wire::Verdict verdict;
     if (cut->agent_id != peer_.common_name) {
         verdict.status = Status::security_violation;
-        verdict.reason = "agent_id '" + printable(cut->agent_id) +
-                         "' is not the certificate's CN '" + peer_.common_name + "'";
+        verdict.reason = "agent_id '" + excerpt(cut->agent_id) + "' is not the certificate's CN '" +
+                         peer_.common_name + "'";
         verdict.reason_label = "agent_id_mismatch";
         return refuse_with_audit(request, *cut, verdict);
     }
     if (cut->sequence.value != 0 && (lane_ == nullptr || cut->lane != lane_->key.lane))
         return refuse(request, Status::invalid,
-                      "lane '" + printable(cut->lane) + "' is not the lane of this session ('" +
+                      "lane '" + excerpt(cut->lane) + "' is not the lane of this session ('" +
                           (lane_ == nullptr ? std::string() : lane_->key.lane) + "')",
                       "lane_mismatch");
     if (cut->agent_is_device)
@@ -292,17 +294,17 @@ void ServerSession::refuse_with_audit(const Request& request, const wire::CutEnv
     const std::string subject = "audit " + peer_.common_name + std::string(verdict.reason_label);
     if (log::allow(subject)) {
         log::warning("bus", "envelope_refused", verdict.reason, {{"cn", peer_.common_name}});
-        bus_.audit(audit_record({.category = std::string(verdict.reason_label),
-                                 .action = "refused",
-                                 .object_type = "envelope",
-                                 .object_id = printable(cut.lane).substr(0, 32) + "/" +
-                                              std::to_string(cut.sequence.value),
-                                 .actor_id = peer_.common_name,
-                                 .session_id = session_name(),
-                                 .before = describe_lane(expected_),
-                                 .after = {},
-                                 .reason = verdict.reason},
-                                bus_.clock.now_ns()));
+        bus_.audit(
+            audit_record({.category = std::string(verdict.reason_label),
+                          .action = "refused",
+                          .object_type = "envelope",
+                          .object_id = excerpt(cut.lane) + "/" + std::to_string(cut.sequence.value),
+                          .actor_id = peer_.common_name,
+                          .session_id = session_name(),
+                          .before = describe_lane(expected_),
+                          .after = {},
+                          .reason = verdict.reason},
+                         bus_.clock.now_ns()));
     }
     refuse(request, verdict.status, verdict.reason, verdict.reason_label, 0ms,
            verdict.expected.value);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/base/text.h"
 #include "core/crypto/signing.h"
 
 namespace amoskys::wire {
@@ -115,13 +116,13 @@ bool signature_fits(const crypto::TrustedKey& key, const CutEnvelope& envelope,
 std::optional<Verdict> judge_signature(const CustodyInput& input, const Digest& digest) {
     const CutEnvelope& envelope = input.envelope;
     if (input.key == nullptr || (!envelope.key_id.empty() && envelope.key_id != input.key->id))
-        return refuse(Status::security_violation, "unknown_key",
-                      "unknown key " + std::string(envelope.key_id) + " of agent " +
-                          std::string(envelope.agent_id));
+        return refuse(
+            Status::security_violation, "unknown_key",
+            "unknown key " + excerpt(envelope.key_id) + " of agent " + excerpt(envelope.agent_id));
     const std::string_view pinned = crypto::algorithm_name(input.key->algorithm);
     if (envelope.algorithm != pinned)
         return refuse(Status::security_violation, "algorithm",
-                      "signing_algorithm '" + std::string(envelope.algorithm) +
+                      "signing_algorithm '" + excerpt(envelope.algorithm) +
                           "' is not the one the trust map pins (" + std::string(pinned) + ")");
     if (!signature_fits(*input.key, envelope, digest))
         return refuse(Status::security_violation, "bad_signature",
@@ -218,7 +219,7 @@ Verdict judge(const CustodyInput& input) {
     if (sequenced && (!valid_lane(envelope.lane) || envelope.epoch.value == 0))
         return refuse(Status::invalid, "lane_invalid",
                       "a sequence needs a lane of [a-z0-9_-]{1,32} and an epoch (lane '" +
-                          std::string(envelope.lane) + "', epoch " + digits(envelope.epoch.value) +
+                          excerpt(envelope.lane) + "', epoch " + digits(envelope.epoch.value) +
                           ")");
     if (is_gap(envelope))
         if (std::string error = gap_error(envelope); !error.empty())

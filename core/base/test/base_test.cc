@@ -89,6 +89,15 @@ TEST_CASE("foreign text cannot move the cursor, break a line or reverse the read
     CHECK(valid_utf8("\xf0\x9f\x98\x80"));
 }
 
+TEST_CASE("an excerpt of foreign text is short and never ends inside a character") {
+    CHECK(excerpt("lane\xff") == "lane\\xff");
+    CHECK(excerpt(std::string(64, 'x')) == std::string(64, 'x'));
+    CHECK(excerpt(std::string(60'000, 'x')) == std::string(64, 'x') + "...");
+    CHECK(excerpt(std::string(63, 'x') + "\xc3\xa9\xc3\xa9") == std::string(63, 'x') + "...");
+    CHECK(excerpt(std::string(62, 'x') + "\xf0\x9f\x98\x80yy") == std::string(62, 'x') + "...");
+    CHECK(excerpt(std::string(65, '\x80')).size() <= 4 * 64 + 3);
+}
+
 TEST_CASE("globs know star and question mark and nothing else") {
     CHECK(glob_match("if*Octets", "ifHCInOctets"));
     CHECK(glob_match("edge-?", "edge-1"));

@@ -7,6 +7,7 @@
 #include "core/log/log.h"
 #include "core/wal/shared.h"
 #include "core/wire/envelope.h"
+#include "core/wire/legacy.h"
 
 namespace amoskys::ingestion {
 namespace {
@@ -15,6 +16,10 @@ constexpr std::uint16_t default_port = 50051, default_http_port = 9000;
 
 Bytes signature_of(const wal::RecordView& record) {
     const auto kind = record.header.kind;
+    if (kind == RecordKind::legacy) {
+        const auto legacy = wire::cut_legacy(record.stored, wal::stored_bytes_max);
+        return legacy ? to_bytes(legacy->signature) : Bytes();
+    }
     if (kind != RecordKind::universal && kind != RecordKind::gap)
         return {};
     const auto cut = wire::cut_envelope(record.stored);

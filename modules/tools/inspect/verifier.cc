@@ -12,6 +12,8 @@ namespace amoskys::modules::inspect {
 namespace {
 
 std::string range_text(WalOffset first, WalOffset last) {
+    if (last.value == 0)  // nobody knows how many there were
+        return "records from " + std::to_string(first.value) + " on";
     return first == last
                ? "record " + std::to_string(first.value)
                : "records " + std::to_string(first.value) + " to " + std::to_string(last.value);
