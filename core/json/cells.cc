@@ -1,5 +1,9 @@
 #include "core/json/cells.h"
 
+#include <array>
+#include <cmath>
+#include <cstdio>
+
 #include "core/base/text.h"
 
 namespace amoskys::json {
@@ -13,6 +17,15 @@ void put_path(Json& out, std::string_view path, const Json& value, const Json& s
     }
     const std::string head(path.substr(0, dot));
     put_path(out[head], path.substr(dot + 1), value, source.at(head));
+}
+
+// For people: whole numbers in full, others with six significant digits. Machine formats keep all
+// digits.
+std::string table_number(double value) {
+    std::array<char, 32> out{};
+    const bool whole = std::floor(value) == value && std::fabs(value) < 1e15;
+    const int size = std::snprintf(out.data(), out.size(), whole ? "%.0f" : "%.6g", value);
+    return std::string(out.data(), static_cast<std::size_t>(size));
 }
 
 }  // namespace
@@ -38,6 +51,8 @@ std::string table_cell(const Json& value) {
         return "-";
     if (value.is_string())
         return printable(value.get_ref<const std::string&>());
+    if (value.is_number_float())
+        return table_number(value.get<double>());
     if (!value.is_structured())
         return dump(value);
     std::string out;

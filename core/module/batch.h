@@ -37,6 +37,8 @@ class BatchEmitter final : public Emitter {
     io::Task<Result<>> add(Content content, std::string device, std::string entry,
                            std::uint64_t events, std::pair<UnixNanos, UnixNanos> times);
     io::Task<Result<>> seal();
+    void collected(std::uint64_t bytes);
+    void update_ratio();
 
     Spool& spool_;
     BatchLimits limits_;
@@ -52,6 +54,8 @@ class BatchEmitter final : public Emitter {
     metrics::Counter& stored_bytes_;
     metrics::Counter& events_total_;
     metrics::Counter& envelopes_total_;
+    metrics::Gauge& stored_ratio_;
+    metrics::Gauge& loss_alert_;
 };
 
 class StdoutEmitter final : public Emitter {

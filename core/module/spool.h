@@ -42,8 +42,8 @@ struct SpoolOptions {
 
 struct SpoolStats {
     std::uint64_t pending_envelopes = 0, pending_bytes = 0;
-    std::uint64_t dropped_envelopes = 0, dropped_events = 0, rejected_envelopes = 0,
-                  epochs_started = 0;
+    std::uint64_t dropped_envelopes = 0, dropped_events = 0, dropped_bytes = 0,
+                  rejected_envelopes = 0, epochs_started = 0;
 };
 
 class Spool final : public link::Source {

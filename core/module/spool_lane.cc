@@ -190,6 +190,7 @@ Result<> Spool::drop_oldest(std::uint64_t bytes) {
     for (std::uint64_t sequence = first; sequence <= last; ++sequence)
         sizes_.erase(sequence);
     stats_.pending_bytes -= freed;
+    stats_.dropped_bytes += freed;
     log::warning(component, "dropped_oldest", "the spool is full; a gap marker tells the bus",
                  {{"lane", options_.lane}, {"envelopes", last - first + 1}, {"bytes", freed}});
     if (first == first_pending()) {
