@@ -23,6 +23,15 @@ std::string dedup_key(std::string_view agent_id, std::string_view key) {
     return to_string(crypto::blake2b_256({as_bytes(agent_id), zero, as_bytes(key)}));
 }
 
+// By any key that is good now: a legacy envelope names none.
+bool legacy_signature_fits(const crypto::TrustedAgent& agent, const wire::CutLegacy& cut,
+                           const std::string& signed_bytes, UnixNanos now_ns) {
+    return std::ranges::any_of(agent.keys, [&](const crypto::TrustedKey& key) {
+        return key.algorithm == crypto::Algorithm::ed25519 && key.usable_at(now_ns) &&
+               crypto::verify_bytes(key.key, as_bytes(signed_bytes), cut.signature);
+    });
+}
+
 }  // namespace
 
 void ServerSession::flush() {
@@ -210,13 +219,14 @@ void ServerSession::publish_legacy(const Request& request) {
                       "device '" + excerpt(device) + "' is not one of agent '" + peer_.common_name +
                           "' (trust map)",
                       "device_denied");
-    const std::string signed_bytes = wire::legacy_signed_bytes(*envelope);
     const auto now_ns = bus_.clock.now_ns();
-    const bool fits = std::ranges::any_of(agent_->keys, [&](const crypto::TrustedKey& key) {
-        return key.algorithm == crypto::Algorithm::ed25519 && key.usable_at(now_ns) &&
-               crypto::verify_bytes(key.key, as_bytes(signed_bytes), cut->signature);
-    });
-    if (!fits)
+    const auto ahead_ns = cut->ts_ns > now_ns ? cut->ts_ns - now_ns : 0;
+    if (ahead_ns > wire::clock_limit_ns)
+        return refuse(request, Status::invalid,
+                      "ts_ns is " + std::to_string(ahead_ns / 1'000'000'000U) +
+                          " s ahead of the bus (86400 s are allowed)",
+                      "clock_ahead");
+    if (!legacy_signature_fits(*agent_, *cut, wire::legacy_signed_bytes(*envelope), now_ns))
         return refuse(
             request, Status::security_violation,
             "bad signature (legacy envelope; its key is pinned to Ed25519 in the trust map)",
@@ -234,13 +244,19 @@ void ServerSession::publish_legacy(const Request& request) {
     record.first_event_ns = record.last_event_ns = cut->event_ns;
     record.device_hashes = {wal::device_hash(device)};
     record.dedup_key = key32;
+    if (ahead_ns > wire::clock_flag_ns) {
+        record.flags |= wal::flag_future_time;
+        bus_.metrics.future_time.add();
+    }
     if (!key32.empty()) {
         bus_.keys_in_flight.emplace(key32, digest);
         batch().keys.push_back(key32);
     }
     batch().write.records.push_back(std::move(record));
-    batch().answers.push_back({request.id, request.size_bytes, envelope->has_flow() ? 1U : 0U,
-                               false, bus_.clock.steady()});
+    const std::uint32_t events = envelope->has_flow() ? 1 : 0;
+    batch().answers.push_back({request.id, request.size_bytes, events, false, bus_.clock.steady()});
+    if (agent_->rate_limit_events > 0)
+        bus_.rates[agent_->agent_id].spend(events);
 }
 
 }  // namespace amoskys::link

@@ -7,7 +7,7 @@ import unittest
 
 import bus_case
 import link_client as link
-from link_client import INVALID, OK, SECURITY_VIOLATION
+from link_client import INVALID, OK, QUOTA_EXCEEDED, SECURITY_VIOLATION
 
 
 class Calls(bus_case.BusTest):
@@ -182,6 +182,7 @@ class LegacyEnvelopes(bus_case.BusTest):
             (stored + link.field(1, b"v2"), INVALID, "non-canonical envelope (field 1)", "not_canonical"),
             (self.legacy(key="k" * 257), INVALID, "non-canonical envelope (field 3)", "not_canonical"),
             (link.field(1, b"v1"), INVALID, "missing payload", "payload_missing"),
+            (self.legacy(key="k5", ts_ns=time.time_ns() + 25 * 3600 * 10**9), INVALID, "ahead of the bus", "clock_ahead"),
         ]
         for content, status, reason, label in bad:
             with self.subTest(label):
@@ -219,6 +220,17 @@ class LegacyEnvelopes(bus_case.BusTest):
             with self.subTest(validity):
                 self.assert_refused(session, self.legacy(key=validity), SECURITY_VIOLATION, "bad signature", "bad_signature",
                                     legacy=True)
+
+    def test_legacy_flows_count_against_the_agents_rate(self):
+        self.trust("  classic: {public_key_path: agents/classic.pub, algorithm: Ed25519, rate_limit: 1,\n"
+                   "            permissions: [publish, publish_unsequenced]}\n")
+        session = self.session("classic")
+        session.hello()
+        answers = [session.publish(self.legacy(key=f"k{i}"), legacy=True).ack for i in range(30)]
+        self.assertEqual({a.status for a in answers}, {OK, QUOTA_EXCEEDED})
+        refused = next(a for a in answers if a.status == QUOTA_EXCEEDED)
+        self.assertEqual(refused.reason, "rate limit of 1 events/s used up")
+        self.assertGreater(refused.backoff_hint_ms, 0)
 
     def test_an_agent_sends_legacy_flows_of_its_own_devices_only(self):
         self.trust("  classic: {public_key_path: agents/classic.pub, algorithm: Ed25519, devices: ['192.0.2.*'],\n"

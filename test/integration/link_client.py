@@ -26,7 +26,7 @@ try:
 except ImportError as error:
     MISSING = str(error)
 
-OK, RETRY, INVALID, SECURITY_VIOLATION = 0, 1, 2, 6  # of UniversalAck
+OK, RETRY, INVALID, QUOTA_EXCEEDED, SECURITY_VIOLATION = 0, 1, 2, 4, 6  # of UniversalAck
 VARINT, FIXED64, BYTES, START_GROUP, END_GROUP, FIXED32 = 0, 1, 2, 3, 4, 5
 MAX_ENVELOPE_BYTES = 131072
 ENVELOPE_TAG = b"amoskys envelope v1\0"
