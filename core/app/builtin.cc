@@ -48,12 +48,10 @@ Result<> show_version(BuiltinContext& context) {
                    {"modules", modules},
                    {"libraries", libraries}};
     if (context.output.format == OutputFormat::table) {
-        context.out.write("amoskys " AMOSKYS_VERSION " (" AMOSKYS_COMMIT ")\n");
+        std::string text = "amoskys " AMOSKYS_VERSION " (" AMOSKYS_COMMIT ")\n";
         for (const Library& library : libraries_of_build)
-            context.out.write("  " + std::string(library.name) + " " +
-                              std::string(library.version) + "\n");
-        context.out.flush();
-        return {};
+            text += "  " + std::string(library.name) + " " + std::string(library.version) + "\n";
+        return write_text(context.out, text);
     }
     return write_object(context.out, context.output, "version", object);
 }
@@ -179,15 +177,12 @@ std::string fish_completion() {
 Result<> show_completion(BuiltinContext& context) {
     const std::string shell = context.arguments.size() == 1 ? context.arguments[0] : "";
     if (shell == "bash")
-        context.out.write(bash_completion());
-    else if (shell == "zsh")
-        context.out.write(zsh_completion());
-    else if (shell == "fish")
-        context.out.write(fish_completion());
-    else
-        return make_error(ErrorKind::usage, "usage", "completion: bash, zsh or fish is wanted");
-    context.out.flush();
-    return {};
+        return write_text(context.out, bash_completion());
+    if (shell == "zsh")
+        return write_text(context.out, zsh_completion());
+    if (shell == "fish")
+        return write_text(context.out, fish_completion());
+    return make_error(ErrorKind::usage, "usage", "completion: bash, zsh or fish is wanted");
 }
 
 // Roff text: a leading dot or quote would be a request, a backslash an escape.
@@ -221,11 +216,11 @@ Result<> show_man(BuiltinContext& context) {
                                                : "run a collector";
         body = command_help(command);
     }
-    context.out.write(".TH \"" + title + "\" 1 \"\" \"amoskys " AMOSKYS_VERSION "\"\n.SH NAME\n" +
-                      title + " \\- " + roff(summary) + ".SH DESCRIPTION\n.nf\n" + roff(body) +
-                      ".fi\n");
-    context.out.flush();
-    return {};
+    return write_text(context.out, ".TH \"" + title +
+                                       "\" 1 \"\" \"amoskys " AMOSKYS_VERSION "\"\n.SH NAME\n" +
+                                       title + " \\- " + roff(summary) + ".SH DESCRIPTION\n.nf\n" +
+                                       roff(body) + ".fi\n");
+};
 }
 
 constexpr std::array builtin_table{

@@ -114,6 +114,10 @@ Result<> write_object(ByteSink& sink, const OutputOptions& options, std::string_
             text = json::to_yaml(whole);
             break;
     }
+    return write_text(sink, text);
+}
+
+Result<> write_text(ByteSink& sink, std::string_view text) {
     errno = 0;
     // A reader that has gone is not our failure.
     if ((!sink.write(text) || !sink.flush()) && errno != EPIPE)

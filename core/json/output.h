@@ -72,6 +72,10 @@ class RowOutput {
 Result<> write_object(ByteSink& sink, const OutputOptions& options, std::string_view noun,
                       const Json& object);
 
+// A text that is no table (help, man page, YAML): written whole; io error unless the reader has
+// gone.
+Result<> write_text(ByteSink& sink, std::string_view text);
+
 // The error object of machine formats, as the last line of stderr.
 std::string error_json(const Error& error);
 

@@ -164,9 +164,18 @@ io::Task<Result<>> BatchEmitter::add(Content content, std::string device, std::s
     co_return Result<>();
 }
 
+// The batch is only taken apart once there is room: a wait that is cancelled loses nothing.
 io::Task<Result<>> BatchEmitter::seal() {
     if (payload_.empty())
         co_return Result<>();
+    const Result<> room = co_await spool_.wait_room();
+    AMOSKYS_CO_TRY_VOID(room);
+    co_return seal_now();
+}
+
+Result<> BatchEmitter::seal_now() {
+    if (payload_.empty())
+        return {};
     Spool::Payload payload;
     payload.bytes = std::move(payload_);
     payload.events = events_;
@@ -182,16 +191,14 @@ io::Task<Result<>> BatchEmitter::seal() {
     events_ = 0;
     content_ = Content::none;
     device_.clear();
-    const Result<> room = co_await spool_.wait_room();
-    AMOSKYS_CO_TRY_VOID(room);
     const Result<SeqNo> appended = spool_.append(payload);
-    if (!appended)
-        co_return appended.error();
+    if (appended.has_error())
+        return appended.error();
     stored_bytes_.add(content_bytes);
     events_total_.add(payload.events);
     envelopes_total_.add();
     update_ratio();
-    co_return Result<>();
+    return {};
 }
 
 io::Task<Result<>> BatchEmitter::emit(messaging::DeviceTelemetry record) {

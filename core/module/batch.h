@@ -29,6 +29,8 @@ class BatchEmitter final : public Emitter {
     io::Task<Result<>> emit(std::string device_id,
                             std::vector<messaging::FlowEvent> flows) override;
     io::Task<Result<>> flush() override;
+    // Signs what is there without waiting for anything: the last thing before an end.
+    Result<> seal_now();
     // Signs a batch that is older than max_age; the host calls it now and then.
     io::Task<Result<>> flush_if_old();
 

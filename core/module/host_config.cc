@@ -34,6 +34,7 @@ constexpr std::array agent_table{
         "name of the identity to use (empty: the only one in the key folder, or this host's)"),
     option<&AgentConfig::pki_dir>("pki_dir", "",
                                   "folder with certificates and keys (empty: STATE/pki)"),
+    option<&AgentConfig::spool_dir>("spool_dir", "", "folder of the spools (empty: STATE/spool)"),
     option<&AgentConfig::send_rate>("send_rate", "events/s", "most that is sent (0: no limit)"),
     option<&AgentConfig::spool_max_bytes>("spool_max_bytes", "bytes", "largest spool of one lane",
                                           {.min = 1048576}),

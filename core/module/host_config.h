@@ -22,8 +22,9 @@ struct LogConfig {
 struct AgentConfig {
     std::vector<std::string> collectors = {"proc"};  // of `agent run` and `up`
     std::vector<std::string> bus = {"127.0.0.1:50051"};
-    std::string id;       // CN of the identity to use; empty = the only one, or this host's
-    std::string pki_dir;  // empty = <state_dir>/pki
+    std::string id;         // CN of the identity to use; empty = the only one, or this host's
+    std::string pki_dir;    // empty = <state_dir>/pki
+    std::string spool_dir;  // empty = <state_dir>/spool
     std::uint64_t send_rate = 0;
     config::Size spool_max_bytes{209'715'200};
     config::Size spool_min_free{67'108'864};

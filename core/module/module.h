@@ -130,6 +130,8 @@ struct ModuleInfo {
     std::span<const std::string_view> privileges;  // "CAP_NET_RAW: reads packets"
     std::string_view default_output = "table";
     CollectorFactory make_collector = nullptr;
+    bool ends_by_itself =
+        false;  // a collector whose run() has an end (a file): stopping it early is a failure
     ServiceFactory make_service = nullptr;
     std::span<const Verb> verbs;  // tools and multi-verb modules (score, inspect, pki)
     const ExtractorKind* extractor = nullptr;

@@ -59,13 +59,17 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(io::asio::io_context& io, const
     pipeline->io_ = &io;
     pipeline->lane_ = info.name;
     pipeline->options_ = options;
+    pipeline->ends_by_itself_ = info.ends_by_itself;
     const AgentConfig& agent = *options.agent;
     const crypto::PkiPaths pki{agent.pki_dir.empty() ? options.state_dir / "pki"
                                                      : std::filesystem::path(agent.pki_dir)};
     AMOSKYS_TRY(identity, choose_identity(pki, agent.id));
     AMOSKYS_TRY(key, crypto::SigningKey::load(pki.agent_signing_key(identity)));
     AMOSKYS_TRY(spool,
-                Spool::open(io, {.folder = options.state_dir / "spool" / pipeline->lane_,
+                Spool::open(io, {.folder = (agent.spool_dir.empty()
+                                                ? options.state_dir / "spool"
+                                                : std::filesystem::path(agent.spool_dir)) /
+                                           pipeline->lane_,
                                  .agent_id = identity,
                                  .lane = pipeline->lane_,
                                  .key = std::make_shared<const crypto::SigningKey>(std::move(key)),
@@ -109,16 +113,31 @@ io::Task<Result<>> Pipeline::flush_batches() {
     }
 }
 
+// By a signal: what was collected is signed (the spool's close() puts it on disk). For work that
+// has an end that is a failure, for a collector that runs for ever it is not.
+Result<> Pipeline::stop(const Result<>& collected) {
+    const Result<> sealed = emitter_->seal_now();
+    if (sealed.has_error())
+        return sealed;
+    if (collected.has_error() && collected.error().kind != ErrorKind::interrupted)
+        return collected;
+    if (!options_.once && !ends_by_itself_)
+        return {};
+    return make_error(ErrorKind::interrupted, "stopped", "stopped before the bus had everything",
+                      std::to_string(spool_->stats().pending_envelopes) +
+                          " envelopes stay in the spool and are sent by the next run");
+}
+
 // A collector that ends by itself (one cycle with --once, the end of a replayed file) ends the
 // pipeline, but only once the bus has everything.
 io::Task<Result<>> Pipeline::collect() {
     const Result<> collected = co_await collector_->run(*emitter_);
     const bool stopped = co_await io::cancelled();
-    const Result<> flushed = co_await emitter_->flush();
     if (stopped)
-        co_return collected.has_error() && collected.error().kind == ErrorKind::interrupted
-            ? flushed
-            : collected;
+        co_return stop(collected);
+    const Result<> flushed = co_await emitter_->flush();
+    if (flushed.has_error())
+        co_return flushed;
     const std::uint64_t pending = spool_->stats().pending_envelopes;
     if (collected.has_error() && pending == 0)
         co_return collected;

@@ -46,10 +46,12 @@ class Pipeline {
     Pipeline() = default;
     io::Task<Result<>> collect();
     io::Task<Result<>> flush_batches();
+    Result<> stop(const Result<>& collected);
 
     io::asio::io_context* io_ = nullptr;
     std::string lane_;
     PipelineOptions options_;
+    bool ends_by_itself_ = false;
     std::unique_ptr<Spool> spool_;
     std::unique_ptr<link::Client> client_;
     std::unique_ptr<BatchEmitter> emitter_;

@@ -2,6 +2,7 @@
 #include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <csignal>
 
 #include "core/io/http_server.h"
 #include "core/log/log.h"
@@ -173,8 +174,13 @@ Result<> run_collectors(std::span<const ModuleInfo* const> infos, const Collecto
     }
     io::asio::co_spawn(run.io, supervise(run, group), io::asio::detached);
     run.io.run();
-    if (!run.outcome && run.outcome.error().code == "done")
+    if (run.outcome.has_error() && run.outcome.error().code == "done")
         return {};
+    if (run.outcome.has_error() && run.outcome.error().kind == ErrorKind::interrupted) {
+        Error stopped = run.outcome.error();
+        stopped.kind = run.stop_signal == SIGTERM ? ErrorKind::terminated : ErrorKind::interrupted;
+        return stopped;
+    }
     return run.outcome;
 }
 

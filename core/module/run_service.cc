@@ -72,6 +72,10 @@ void ReadyFile::ready(const Json& addresses) {
 
 Result<> run_service(const ModuleInfo& info, const ServiceRun& options, const RunRequest& request) {
     Serving run;
+    if (!options.ready_file.empty()) {  // that it cannot be written is said before anything starts
+        AMOSKYS_TRY_VOID(write_file_atomic(options.ready_file, "", 0644));
+        ::unlink(options.ready_file.c_str());
+    }
     ReadyFile host(options.ready_file);
     AMOSKYS_TRY(service, info.make_service({.io = run.io,
                                             .clock = system_clock(),

@@ -8,6 +8,7 @@
 #include "core/wire/legacy.h"
 #include "core/wire/proto_cursor.h"
 #include "core/wire/protobuf_log.h"
+#include "core/wire/stored_form.h"
 
 namespace amoskys::wire {
 namespace {
@@ -344,6 +345,15 @@ EventDecoder::EventDecoder() : impl_(std::make_unique<Impl>()) {
     silence_protobuf();
 }
 EventDecoder::~EventDecoder() = default;
+
+bool EventDecoder::decode_record(RecordKind kind, ByteView stored, const Digest& digest,
+                                 std::uint64_t offset,
+                                 const std::function<bool(const Event&)>& visit) {
+    if (stored_intact(kind, stored, digest))
+        return decode(kind, stored, offset, visit);
+    ++counts_.altered_envelopes;
+    return true;
+}
 
 bool EventDecoder::decode(RecordKind kind, ByteView stored, std::uint64_t offset,
                           const Visit& visit) {

@@ -58,6 +58,7 @@ struct Event {
 
 struct DecodeCounts {
     std::uint64_t envelopes = 0, events = 0, malformed_envelopes = 0, malformed_events = 0;
+    std::uint64_t altered_envelopes = 0;  // the bytes are not those of the record's digest
 };
 
 // Decodes stored bytes and calls visit for each event in order. Views are valid during the call.
@@ -72,6 +73,10 @@ class EventDecoder {
     // protobuf: other tools' files hold such.
     bool decode(RecordKind kind, ByteView stored, std::uint64_t offset,
                 const std::function<bool(const Event&)>& visit);
+    // The same for a record of a log: bytes that do not fit the digest in its header are counted as
+    // altered and give no events.
+    bool decode_record(RecordKind kind, ByteView stored, const Digest& digest, std::uint64_t offset,
+                       const std::function<bool(const Event&)>& visit);
     // The events of a payload that is not in an envelope yet (--stdout, --dry-run): a serialized
     // TelemetryBatch.
     bool decode_batch(ByteView batch, std::string_view agent_id, std::string_view lane,

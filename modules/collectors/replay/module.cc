@@ -49,6 +49,7 @@ const module::ModuleInfo replay_module{
     .make_config = &config::make_config<ReplayConfig>,
     .metrics = replay::replay_metrics,
     .make_collector = &replay::ReplayCollector::make,
+    .ends_by_itself = true,
 };
 
 }  // namespace amoskys::modules

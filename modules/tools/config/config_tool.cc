@@ -40,47 +40,76 @@ constexpr std::array validate_table{
                                     {.positional = true}),
 };
 
-Result<> print(ToolContext& context, const std::string& text) {
-    context.out.write(text);
-    context.out.flush();
-    return {};
+// A document of its own form; -o that asks for another is refused rather than ignored.
+Result<> print(ToolContext& context, const std::string& text, OutputFormat own) {
+    const bool plain = context.output.format == OutputFormat::table;
+    if (!plain && context.output.format != own)
+        return make_error(ErrorKind::usage, "usage",
+                          std::string(context.command) + " writes " +
+                              (own == OutputFormat::json ? "JSON" : "YAML") + " and nothing else");
+    return write_text(context.out, text);
+}
+
+constexpr std::array setting_columns{Column{"key"}, Column{"value"}, Column{"origin"}};
+
+struct Setting {
+    std::string key, value, origin;
+};
+
+// Every option with its value as it is in force; secrets as ***.
+std::vector<Setting> settings_of(const config::Loaded& loaded, bool effective) {
+    std::vector<Setting> out;
+    for (const config::Section& section : module::all_sections()) {
+        const std::shared_ptr<const void> values = loaded.section(section.root);
+        for (const config::Option& entry : section.options) {
+            if (entry.flags.command_line_only)
+                continue;
+            const std::string key = section.root.empty()
+                                        ? std::string(entry.name)
+                                        : std::string(section.root) + "." + std::string(entry.name);
+            if (effective || loaded.was_set(key))
+                out.push_back({key, entry.show(values.get()), loaded.origin(key)});
+        }
+    }
+    return out;
 }
 
 Result<> init(ToolContext& context) {
     const auto& options = *static_cast<const InitOptions*>(context.config.get());
     AMOSKYS_TRY_VOID(
         write_new_file(options.file, config::defaults_yaml(module::all_sections()), 0644));
-    return print(context, options.file + "\n");
+    return write_text(context.out, options.file + "\n");
 }
 
 Result<> defaults(ToolContext& context) {
-    return print(context, config::defaults_yaml(module::all_sections()));
+    return print(context, config::defaults_yaml(module::all_sections()), OutputFormat::yaml);
 }
 
 Result<> schema(ToolContext& context) {
-    return print(context, config::schema_json(module::all_sections()) + "\n");
+    return print(context, config::schema_json(module::all_sections()) + "\n", OutputFormat::json);
 }
 
-// Only what was set, or with --effective everything; comments say the origins.
+// Only what was set, or with --effective everything; as YAML with comments for people, as rows for
+// machines.
 Result<> show(ToolContext& context) {
     const auto& options = *static_cast<const ShowOptions*>(context.config.get());
-    const std::vector<config::Section> sections = module::all_sections();
-    if (options.effective)
-        return print(context, config::effective_yaml(sections, context.loaded, options.origin));
-    std::string text;
-    for (const auto& [key, setting] : context.loaded.settings) {
-        std::string value;
-        for (const std::string& item : setting.items)
-            value += (value.empty() ? "" : ",") + item;
-        bool secret = false;
-        for (const config::Section& section : sections)
-            for (const config::Option& entry : section.options)
-                secret |= entry.secret &&
-                          key == std::string(section.root) + "." + std::string(entry.name);
-        text += key + ": " + (secret ? "***" : value);
-        text += options.origin ? "  # " + setting.origin.text + "\n" : "\n";
+    if (context.output.format != OutputFormat::table) {
+        AMOSKYS_TRY(rows,
+                    RowOutput::open(context.out, context.output, {"setting", setting_columns}));
+        for (const Setting& setting : settings_of(context.loaded, options.effective))
+            if (!rows->row(
+                    {{"key", setting.key}, {"value", setting.value}, {"origin", setting.origin}}))
+                return {};
+        return rows->finish();
     }
-    return print(context, text);
+    if (options.effective)
+        return write_text(context.out, config::effective_yaml(module::all_sections(),
+                                                              context.loaded, options.origin));
+    std::string text;
+    for (const Setting& setting : settings_of(context.loaded, false))
+        text += setting.key + ": " + setting.value +
+                (options.origin ? "  # " + setting.origin + "\n" : "\n");
+    return write_text(context.out, text);
 }
 
 // The configuration in use was checked before any tool runs; named files are checked each by

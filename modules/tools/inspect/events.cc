@@ -73,7 +73,8 @@ class Rows {
             out.push_back(full_ ? envelope_json(record) : wire::event_json(event));
             return !full_ && out.size() < limit;
         };
-        decoder_.decode(record.header.kind, record.stored, record.header.offset.value, take);
+        decoder_.decode_record(record.header.kind, record.stored, record.header.digest,
+                               record.header.offset.value, take);
     }
     const wire::DecodeCounts& counts() const { return decoder_.counts(); }
 
@@ -168,10 +169,12 @@ Result<> print_newest(wal::Log& log, const EventsOptions& options, const wal::Lo
 // Exit 3 where something that was looked at could not be read.
 Result<> unreadable(const wire::DecodeCounts& counts, wal::Log& log) {
     const std::size_t damaged = log.damages().size();
-    if (counts.malformed_envelopes + counts.malformed_events + damaged == 0)
+    if (counts.malformed_envelopes + counts.malformed_events + counts.altered_envelopes + damaged ==
+        0)
         return {};
     return make_error(ErrorKind::partial, "records_unreadable",
-                      "not all could be read: " + std::to_string(counts.malformed_envelopes) +
+                      "not all could be read: " + std::to_string(counts.altered_envelopes) +
+                          " envelopes are altered, " + std::to_string(counts.malformed_envelopes) +
                           " envelopes and " + std::to_string(counts.malformed_events) +
                           " events are malformed, " + std::to_string(damaged) +
                           " ranges of the log are damaged",

@@ -6,6 +6,7 @@
 #include "core/crypto/hash.h"
 #include "core/wire/event.h"
 #include "core/wire/legacy.h"
+#include "core/wire/stored_form.h"
 #include "modules/tools/inspect/inspect_verbs.h"
 #include "modules/tools/inspect/legacy_db.h"
 #include "modules/tools/inspect/log_access.h"
@@ -91,7 +92,7 @@ class RowChecker {
             out.digest = wire::legacy_digest(bytes);
             if (const auto cut = wire::cut_legacy(bytes, wal::stored_bytes_max))
                 out.signature = cut->signature;
-        } else if (const auto parts = universal_parts(bytes)) {
+        } else if (const auto parts = wire::universal_parts(bytes)) {
             out.digest = parts->digest;
             out.signature = parts->signature;
         }

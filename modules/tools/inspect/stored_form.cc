@@ -2,16 +2,15 @@
 
 #include <algorithm>
 
-#include "core/crypto/hash.h"
 #include "core/wire/event.h"
 #include "core/wire/legacy.h"
 #include "core/wire/proto_cursor.h"
+#include "core/wire/stored_form.h"
 
 namespace amoskys::modules::inspect {
 
 namespace {
 
-constexpr std::uint32_t universal_signature_field = 8;
 constexpr std::uint32_t legacy_last_field = 7;
 
 std::uint32_t highest_field(ByteView stored) {
@@ -35,29 +34,6 @@ bool has_universal_events(ByteView stored) {
 
 }  // namespace
 
-std::optional<UniversalParts> universal_parts(ByteView stored) {
-    UniversalParts out;
-    crypto::Sha256 hash;
-    wire::ProtoCursor cursor(stored);
-    wire::FieldTag tag;
-    while (!cursor.at_end()) {
-        const std::size_t start = cursor.position();
-        if (!cursor.tag(tag))
-            return std::nullopt;
-        ByteView value;
-        const bool signature =
-            tag.number == universal_signature_field && tag.type == wire::WireType::bytes;
-        if (!(signature ? cursor.bytes(value) : cursor.skip(tag.type)))
-            return std::nullopt;
-        if (!signature)
-            hash.update(stored.subspan(start, cursor.position() - start));
-        else if (value.size() == wal::signature_bytes)
-            out.signature = value;
-    }
-    out.digest = hash.finish();
-    return out;
-}
-
 std::optional<RecordKind> guess_kind(ByteView stored) {
     const std::uint32_t highest = highest_field(stored);
     if (highest == 0)
@@ -77,7 +53,7 @@ Bytes signature_of(const wal::RecordView& record) {
     switch (record.header.kind) {
         case RecordKind::universal:
         case RecordKind::gap: {
-            const auto parts = universal_parts(record.stored);
+            const auto parts = wire::universal_parts(record.stored);
             return parts ? to_bytes(parts->signature) : Bytes();
         }
         case RecordKind::legacy: {

@@ -1,5 +1,4 @@
-// What import and verify need of stored bytes that the strict cutter would refuse: the earlier
-// system's files hold such envelopes. Pure; views point into the input.
+// What import and verify need of stored bytes besides core/wire/stored_form.h. Pure.
 #pragma once
 
 #include <optional>
@@ -9,14 +8,6 @@
 #include "core/wal/record.h"
 
 namespace amoskys::modules::inspect {
-
-// A UniversalEnvelope in any field order: SHA-256 of its bytes without field 8, which is the
-// canonical digest where the form is strict; the signature is empty unless it is 64 bytes.
-struct UniversalParts {
-    Digest digest{};
-    ByteView signature;
-};
-std::optional<UniversalParts> universal_parts(ByteView stored);  // nothing: not protobuf
 
 // Envelope and UniversalEnvelope clash on fields 5-7. Fields from 8 up are only in the latter; a
 // signature of 64 bytes (or none) at 5 and 6 is the former.

@@ -173,6 +173,7 @@ Json summary_json(const Totals& totals, const wal::LogStats& stats,
     out["gap_markers"] = at(totals.kinds, RecordKind::gap);
     out["lost_envelopes"] = totals.lost_envelopes;
     out["lost_events"] = totals.lost_events;
+    out["altered_envelopes"] = decoded.altered_envelopes;
     out["malformed_envelopes"] = decoded.malformed_envelopes;
     out["malformed_events"] = decoded.malformed_events;
     return out;
@@ -194,11 +195,11 @@ Result<> summary(module::ToolContext& context) {
         totals.imported += (record.header.flags & wal::flag_imported) != 0 ? 1 : 0;
         totals.future_time += (record.header.flags & wal::flag_future_time) != 0 ? 1 : 0;
         add_lane(totals, record);
-        decoder.decode(record.header.kind, record.stored, record.header.offset.value,
-                       [&](const wire::Event& event) {
-                           add_event(totals, event);
-                           return true;
-                       });
+        decoder.decode_record(record.header.kind, record.stored, record.header.digest,
+                              record.header.offset.value, [&](const wire::Event& event) {
+                                  add_event(totals, event);
+                                  return true;
+                              });
         return Next::go_on;
     };
     AMOSKYS_TRY_VOID(walk(*log, progress, step));

@@ -5,6 +5,7 @@
 #include "core/base/text.h"
 #include "core/wire/legacy.h"
 #include "core/wire/state_codec.h"
+#include "core/wire/stored_form.h"
 #include "modules/tools/inspect/stored_form.h"
 
 namespace amoskys::modules::inspect {
@@ -113,7 +114,7 @@ ByteView Verifier::envelope(const wal::RecordView& record) {
     const auto cut = wire::cut_envelope(record.stored, nullptr, nullptr, wal::stored_bytes_max);
     if (!cut) {
         find(offset, "form", cut.error().message);
-        const auto parts = universal_parts(record.stored);
+        const auto parts = wire::universal_parts(record.stored);
         return parts ? parts->signature : ByteView();
     }
     const LaneKey lane{std::string(cut->agent_id), std::string(cut->lane)};
@@ -173,7 +174,7 @@ void Verifier::check_chain(const wal::RecordView& record, const wire::CutEnvelop
 // Nobody vouched for an imported record when it was taken over: its digest must hold, its signature
 // is counted as unchecked.
 ByteView Verifier::imported(const wal::RecordView& record) {
-    const auto parts = universal_parts(record.stored);
+    const auto parts = wire::universal_parts(record.stored);
     if (!parts || parts->digest != record.header.digest)
         find(record.header.offset, "digest",
              "the stored bytes are not those that the header names");

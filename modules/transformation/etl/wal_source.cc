@@ -50,7 +50,8 @@ Result<> WalSource::read(const Visit& visit) {
                 if (record.header.offset > stats_.newest)
                     return false;
                 received_ns = record.header.received_ns;
-                decoder.decode(record.header.kind, record.stored, record.header.offset.value, each);
+                decoder.decode_record(record.header.kind, record.stored, record.header.digest,
+                                      record.header.offset.value, each);
                 return true;
             }));
         if (after <= next)
@@ -69,6 +70,7 @@ Json WalSource::description() const {
             {"last_offset", stats_.newest.value},
             {"envelopes", counts_.envelopes},
             {"events", counts_.events},
+            {"altered_envelopes", counts_.altered_envelopes},
             {"malformed_envelopes", counts_.malformed_envelopes},
             {"malformed_events", counts_.malformed_events}};
 }
