@@ -2,6 +2,7 @@
 // Code that needs "now" takes a Clock&, so that tests decide what time it is.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -23,19 +24,19 @@ class Clock {
 
 const Clock& system_clock();
 
+// Any thread may read it while the test advances it.
 class FakeClock final : public Clock {
   public:
-    explicit FakeClock(UnixNanos start_ns) : now_ns_(start_ns) {}
-    UnixNanos now_ns() const override { return now_ns_; }
-    std::chrono::steady_clock::time_point steady() const override { return steady_; }
-    void advance(Duration by) {
-        now_ns_ += static_cast<UnixNanos>(by.count());
-        steady_ += std::chrono::duration_cast<std::chrono::steady_clock::duration>(by);
+    explicit FakeClock(UnixNanos start_ns) : start_ns_(start_ns) {}
+    UnixNanos now_ns() const override { return start_ns_ + static_cast<UnixNanos>(passed_ns_); }
+    std::chrono::steady_clock::time_point steady() const override {
+        return std::chrono::steady_clock::time_point(std::chrono::hours(1)) + Duration(passed_ns_);
     }
+    void advance(Duration by) { passed_ns_ += by.count(); }
 
   private:
-    UnixNanos now_ns_;
-    std::chrono::steady_clock::time_point steady_{std::chrono::hours(1)};
+    const UnixNanos start_ns_;
+    std::atomic<Duration::rep> passed_ns_{0};
 };
 
 // "2026-11-21T01:02:03.000000004Z": always nine digits, always UTC.
