@@ -29,6 +29,7 @@ struct BusConfig {
     Duration stalled_write_timeout = std::chrono::seconds(4);
     Duration drain_timeout = std::chrono::seconds(5);
     Duration receipt_interval = std::chrono::seconds(10);
+    Duration checkpoint_every = std::chrono::seconds(10);
     config::Size wal_segment_max{1ULL << 30};
     Duration wal_segment_max_age = std::chrono::hours(24);
     config::Size wal_min_free{64ULL << 20};

@@ -8,6 +8,7 @@
 #include "core/wal/shared.h"
 #include "core/wire/envelope.h"
 #include "core/wire/legacy.h"
+#include "modules/ingestion/bus/checkpoint_file.h"
 
 namespace amoskys::ingestion {
 namespace {
@@ -50,10 +51,16 @@ link::ServerLimits limits_of(const BusConfig& config) {
     return out;
 }
 
-// amoskys/<host>/<8 hex of the log key>
-Result<std::string> log_origin(const crypto::PkiPaths& pki) {
+crypto::PkiPaths pki_of(const fs::path& state_dir, const BusConfig& config) {
+    return {config.pki_dir.empty() ? state_dir / "pki" : fs::path(config.pki_dir)};
+}
+
+Result<LogIdentity> log_identity(const crypto::PkiPaths& pki) {
     AMOSKYS_TRY(key, crypto::SigningKey::load(pki.log_key()));
-    return "amoskys/" + crypto::local_agent_name() + "/" + key.id().substr(0, 8);
+    LogIdentity out;
+    out.origin = "amoskys/" + crypto::local_agent_name() + "/" + key.id().substr(0, 8);
+    out.key = std::make_shared<const crypto::SigningKey>(std::move(key));
+    return out;
 }
 
 class BusService final : public module::Service {
@@ -70,11 +77,13 @@ class BusService final : public module::Service {
     Result<> reload(std::shared_ptr<const void> config) override;
 
   private:
-    Result<link::ServerConfig> server_config(const BusConfig& config) const;
+    Result<link::ServerConfig> server_config(const BusConfig& config, std::string origin) const;
     Result<> open_log();
     Result<> start(Json& addresses);
     Result<> start_http(Json& addresses);
     std::map<std::string, io::HttpHandler> pages() const;
+    io::Task<Result<>> write_checkpoints();
+    void write_last_checkpoint();
     Result<> stop(Result<> outcome);
 
     io::asio::io_context& io_;
@@ -89,14 +98,16 @@ class BusService final : public module::Service {
     std::unique_ptr<wal::Writer> writer_;
     std::unique_ptr<link::Server> server_;
     std::vector<std::unique_ptr<io::HttpServer>> http_;
+    LogIdentity identity_;
+    std::unique_ptr<CheckpointFile> checkpoints_;
+    std::unique_ptr<io::DedicatedThread> checkpoint_thread_;  // its files are synced there
 };
 
-Result<link::ServerConfig> BusService::server_config(const BusConfig& config) const {
+Result<link::ServerConfig> BusService::server_config(const BusConfig& config,
+                                                     std::string origin) const {
     link::ServerConfig out;
     AMOSKYS_TRY(listen, io::parse_endpoint(config.listen, default_port));
-    const crypto::PkiPaths pki{config.pki_dir.empty() ? state_dir_ / "pki"
-                                                      : fs::path(config.pki_dir)};
-    AMOSKYS_TRY(origin, log_origin(pki));
+    const auto pki = pki_of(state_dir_, config);
     out.listen = std::move(listen);
     out.tls = {pki.ca_cert(), pki.bus_cert(), pki.bus_key()};
     out.trust_map = pki.trust_map();
@@ -176,9 +187,14 @@ Result<> BusService::start_http(Json& addresses) {
 }
 
 Result<> BusService::start(Json& addresses) {
-    AMOSKYS_TRY(config, server_config(*config_));
+    AMOSKYS_TRY(identity, log_identity(pki_of(state_dir_, *config_)));
+    identity_ = std::move(identity);
+    AMOSKYS_TRY(config, server_config(*config_, identity_.origin));
     AMOSKYS_TRY_VOID(make_directories(state_dir_, 0700));
     AMOSKYS_TRY_VOID(open_log());
+    checkpoints_ = std::make_unique<CheckpointFile>(state_dir_ / "checkpoints", *log_, clock_);
+    AMOSKYS_TRY_VOID(checkpoints_->begin(identity_));
+    checkpoint_thread_ = std::make_unique<io::DedicatedThread>(io_, "checkpoints", 1);
     writer_ = std::make_unique<wal::Writer>(*log_, config_->wal_queue_max.bytes);
     server_ =
         std::make_unique<link::Server>(io_, clock_, metrics_, *log_, *writer_, std::move(config));
@@ -189,6 +205,32 @@ Result<> BusService::start(Json& addresses) {
     return {};
 }
 
+io::Task<Result<>> BusService::write_checkpoints() {
+    while (true) {
+        const bool slept = co_await io::sleep_for(config_->checkpoint_every);
+        if (!slept)
+            co_return Result<>();
+        std::function<Result<>()> write = [this, identity = identity_] {
+            return checkpoints_->write(identity);
+        };
+        auto writing = checkpoint_thread_->run(std::move(write));
+        const auto written = co_await std::move(writing);
+        if (!written)
+            log::warning("bus", "checkpoint_failed",
+                         written.error().message + "; the next one is tried in " +
+                             format_duration(config_->checkpoint_every));
+    }
+}
+
+void BusService::write_last_checkpoint() {
+    checkpoint_thread_.reset();
+    if (!checkpoints_)
+        return;
+    if (const auto written = checkpoints_->write(identity_); !written)
+        log::warning("bus", "checkpoint_failed", written.error().message);
+    checkpoints_.reset();
+}
+
 Result<> BusService::stop(Result<> outcome) {
     const auto begun = clock_.steady();
     http_.clear();
@@ -196,6 +238,7 @@ Result<> BusService::stop(Result<> outcome) {
     if (writer_)
         writer_->stop();
     writer_.reset();
+    write_last_checkpoint();
     announced_.reset();
     log_.reset();
     log::info("bus", "stopped", "the log is closed",
@@ -210,6 +253,7 @@ io::Task<Result<>> BusService::run() {
         co_return stop(started.error());
     io::TaskGroup group(io_);
     group.spawn("bus server", server_->run());
+    group.spawn("bus checkpoints", write_checkpoints());
     for (const auto& http : http_)
         group.spawn("bus http", http->run());
     log::info("bus", "listening", "the bus serves",
@@ -225,8 +269,10 @@ Result<> BusService::reload(std::shared_ptr<const void> config) {
     if (!server_)
         return {};
     auto fresh = std::static_pointer_cast<const BusConfig>(std::move(config));
-    AMOSKYS_TRY(changed, server_config(*fresh));
+    AMOSKYS_TRY(identity, log_identity(pki_of(state_dir_, *fresh)));
+    AMOSKYS_TRY(changed, server_config(*fresh, identity.origin));
     AMOSKYS_TRY_VOID(server_->reload(std::move(changed)));
+    identity_ = std::move(identity);
     config_ = std::move(fresh);
     return {};
 }

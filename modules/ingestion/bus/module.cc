@@ -51,6 +51,9 @@ constexpr config::Option options[] = {
                                       "time for agents to leave when the bus stops", seconds, live),
     option<&BusConfig::receipt_interval>("receipt_interval", "",
                                          "time between signed receipts to an agent", seconds, live),
+    option<&BusConfig::checkpoint_every>(
+        "checkpoint_every", "", "time between signed checkpoints of the log, while it grows",
+        seconds, live),
     option<&BusConfig::wal_segment_max>(
         "wal.segment_max", "bytes", "size at which a new segment begins", {16 << 20, 1ULL << 36}),
     option<&BusConfig::wal_segment_max_age>("wal.segment_max_age", "",

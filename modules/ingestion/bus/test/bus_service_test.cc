@@ -7,6 +7,8 @@
 #include "core/crypto/hash.h"
 #include "core/crypto/pki.h"
 #include "core/link/client.h"
+#include "core/wal/checkpoint.h"
+#include "core/wal/log.h"
 
 using namespace amoskys;
 using namespace std::chrono_literals;
@@ -120,6 +122,60 @@ TEST_CASE(
         CHECK(bus.ended);
         CHECK(bus.outcome.has_value());
     }
+}
+
+TEST_CASE(
+    "a checkpoint is left at stop, and a log that was rolled back is told at the next start") {
+    const Folder folder;
+    const auto key =
+        crypto::load_public_key(crypto::PkiPaths{folder.path / "pki"}.log_public_key());
+    REQUIRE(key.has_value());
+    const auto newest = [&] {
+        const auto note = read_file(folder.path / "checkpoints/latest", wal::checkpoint_bytes_max);
+        REQUIRE(note.has_value());
+        const auto opened = wal::open_checkpoint(*note, *key);
+        REQUIRE(opened.has_value());
+        return *opened;
+    };
+    const auto serve = [&](const std::string& device) {
+        Process bus(folder.path);
+        bus.until([&] { return bus.host.addresses.contains("listen"); });
+        wire::Frame request;
+        request.mutable_register_device()->set_device_id(device);
+        REQUIRE(bus.ask(request).has_value());
+        bus.stop();
+    };
+    {  // a record of any kind, as if from an earlier run
+        auto log = wal::Log::open(folder.path / "wal", {});
+        REQUIRE(log.has_value());
+        wal::Group group;
+        wal::Append& record = group.records.emplace_back();
+        record.kind = RecordKind::audit;
+        record.stored = as_bytes("x");
+        record.digest = crypto::sha256(as_bytes("x"));
+        REQUIRE((*log)->append(group).has_value());
+    }
+    const fs::path older = folder.path / "wal.older";
+    fs::copy(folder.path / "wal", older, fs::copy_options::recursive);
+    serve("dev-1");
+    const auto first = newest();
+    CHECK(first.origin.starts_with("amoskys/"));
+    REQUIRE(first.size >= 1);
+    CHECK(fs::exists(folder.path / "checkpoints" / format_time(first.time_ns).substr(0, 10)));
+
+    // Made longer, signed, then put back.
+    wal::Checkpoint longer = first;
+    longer.size += 5;
+    const auto signing = crypto::SigningKey::load(crypto::PkiPaths{folder.path / "pki"}.log_key());
+    REQUIRE(signing.has_value());
+    REQUIRE(write_file_atomic(folder.path / "checkpoints/latest",
+                              wal::sign_checkpoint(longer, *signing), 0644)
+                .has_value());
+    fs::remove_all(folder.path / "wal");
+    fs::rename(older, folder.path / "wal");
+    serve("dev-2");
+    CHECK(newest().size < longer.size);
+    CHECK(fs::exists(folder.path / "checkpoints" / ("rolled-back-" + std::to_string(longer.size))));
 }
 
 TEST_CASE("a bus without keys ends with a hint, and a second one on the same log says who has it") {
