@@ -11,6 +11,8 @@ using module::Verb;
 
 constexpr std::string_view log_help = "folder of the log (none: wal in the state directory)";
 constexpr std::string_view since_help = "from this time on: RFC 3339, Unix time, -15m, -2h, -7d";
+constexpr std::string_view log_key_help =
+    "public key of the log (none: pki/log.pub in the state directory)";
 constexpr std::string_view until_help = "before this time";
 
 constexpr std::array events_table{
@@ -44,11 +46,20 @@ constexpr std::array verify_table{
     option<&inspect::VerifyOptions::log>("log", "", log_help),
     option<&inspect::VerifyOptions::trust>(
         "trust", "", "trust map (none: pki/trust.yaml in the state directory)"),
+    option<&inspect::VerifyOptions::since>(
+        "since", "", "a checkpoint that was kept: the log must still begin with its records"),
+    option<&inspect::VerifyOptions::log_key>("log_key", "", log_key_help),
+    option<&inspect::VerifyOptions::proof>(
+        "proof", "", "check this output of `inspect prove -o json` instead; needs no log"),
 };
 constexpr std::array prove_table{
     option<&inspect::ProveOptions::offset>("record", "", "offset of the record in the log", {1},
                                            {.required = true, .positional = true}),
     option<&inspect::ProveOptions::log>("log", "", log_help),
+    option<&inspect::ProveOptions::checkpoint>(
+        "checkpoint", "",
+        "prove against the tree of this checkpoint (none: the newest that the bus wrote)"),
+    option<&inspect::ProveOptions::log_key>("log_key", "", log_key_help),
 };
 constexpr std::array timeline_table{
     option<&inspect::TimelineOptions::log>("log", "", log_help),
@@ -79,10 +90,12 @@ constexpr std::array verb_table{
          "amoskys inspect import flowagent.db"},
     Verb{"verify", "recomputes digests, signatures, chains and the tree; exit 10 with findings",
          verify_table, config::make_config<inspect::VerifyOptions>, inspect::verify,
-         "amoskys inspect verify\namoskys inspect verify --trust trust.yaml -o json"},
+         "amoskys inspect verify\namoskys inspect verify --trust trust.yaml -o json\n"
+         "amoskys inspect verify --since kept-checkpoint\n"
+         "amoskys inspect verify --proof proof.json --log-key log.pub"},
     Verb{"prove", "the proof that a record stands in the log's tree", prove_table,
          config::make_config<inspect::ProveOptions>, inspect::prove,
-         "amoskys inspect prove 17 -o json"},
+         "amoskys inspect prove 17 -o json > proof.json"},
     Verb{"timeline", "how regularly envelopes came: rate, health, gaps, hours of the day",
          timeline_table, config::make_config<inspect::TimelineOptions>, inspect::timeline,
          "amoskys inspect timeline --tz America/Chicago --limit 1403"},

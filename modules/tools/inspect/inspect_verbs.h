@@ -30,6 +30,9 @@ struct ImportOptions {
 struct VerifyOptions {
     std::string log;
     std::string trust;
+    std::string since;    // a checkpoint that somebody kept
+    std::string log_key;  // the log's public key
+    std::string proof;
 };
 struct TimelineOptions {
     std::string log;
@@ -41,6 +44,8 @@ struct TimelineOptions {
 struct ProveOptions {
     std::uint64_t offset = 0;
     std::string log;
+    std::string checkpoint = {};
+    std::string log_key = {};
 };
 struct GapsOptions {
     std::string log;
@@ -49,8 +54,9 @@ struct GapsOptions {
 Result<> events(module::ToolContext& context);
 Result<> summary(module::ToolContext& context);
 Result<> import_log(module::ToolContext& context);
-Result<> verify(module::ToolContext& context);  // finding: exit 10
-Result<> prove(module::ToolContext& context);   // finding: the proof does not hold
+Result<> verify(module::ToolContext& context);        // finding: exit 10
+Result<> verify_proof(module::ToolContext& context);  // `verify --proof`, without a log
+Result<> prove(module::ToolContext& context);         // finding: the proof does not hold
 Result<> timeline(module::ToolContext& context);
 Result<> gaps(module::ToolContext& context);
 

@@ -47,10 +47,55 @@ void Verifier::find(WalOffset offset, std::string_view what, std::string message
             {offset, printable(lane.agent_id), printable(lane.lane), what, std::move(message)});
 }
 
+void Verifier::expect(HeldCheckpoint checkpoint) {
+    if (checkpoint.checkpoint)
+        wanted_roots_[checkpoint.checkpoint->size];
+    expected_checkpoints.push_back({std::move(checkpoint)});
+}
+
+void Verifier::append_leaf(const Digest& leaf) {
+    frontier_.append(leaf);
+    if (const auto wanted = wanted_roots_.find(frontier_.size());
+        root_known_ && wanted != wanted_roots_.end())
+        wanted->second = frontier_.root();
+}
+
+void Verifier::check_checkpoints() {
+    for (Expected& each : expected_checkpoints) {
+        if (!each.held.checkpoint) {
+            find({}, "checkpoint",
+                 each.held.file + ": " +
+                     (each.held.error ? each.held.error->message : "not a checkpoint"));
+            continue;
+        }
+        const wal::Checkpoint& kept = *each.held.checkpoint;
+        const std::string name =
+            each.held.file + (kept.time_ns == 0 ? "" : " of time " + format_time(kept.time_ns));
+        const auto& root = wanted_roots_[kept.size];
+        each.holds = root && *root == kept.root;
+        if (kept.size > tree.size)
+            find(WalOffset{tree.size + 1}, "truncated",
+                 "the log was cut or replaced by an older one: the checkpoint " + name + " has " +
+                     std::to_string(kept.size) + " records, the log " + std::to_string(tree.size) +
+                     "; " + range_text(WalOffset{tree.size + 1}, WalOffset{kept.size}) +
+                     (kept.size == tree.size + 1 ? " is gone" : " are gone"));
+        else if (!root)
+            find({}, "checkpoint",
+                 name + " cannot be compared: leaf hashes of pruned records are not there");
+        else if (!each.holds)
+            find({}, "replaced",
+                 "the first " + std::to_string(kept.size) + " records are not those of the " +
+                     "checkpoint " + name + ": their root is " + to_hex(*root) + ", it has " +
+                     to_hex(kept.root));
+    }
+}
+
 // The leaves of pruned records carry the tree on.
 Result<> Verifier::begin() {
     AMOSKYS_TRY(head, log_.tree_head());
     tree = head;
+    if (const auto empty = wanted_roots_.find(0); empty != wanted_roots_.end())
+        empty->second = frontier_.root();
     const wal::LogStats stats = log_.stats();
     const std::uint64_t first = stats.records == 0 ? tree.size + 1 : stats.oldest.value;
     for (std::uint64_t at = 1; at < first; ++at) {
@@ -62,7 +107,7 @@ Result<> Verifier::begin() {
                      " is not there: the root cannot be recomputed");
             break;
         }
-        frontier_.append(*leaf);
+        append_leaf(*leaf);
     }
     expected_ = WalOffset{first};
     all_before_seen_ = first == 1;
@@ -243,8 +288,7 @@ Result<> Verifier::settle_leaves() {
         if (leaf.computed && kept && *kept != *leaf.computed)
             find(leaf.offset, "leaf",
                  "the record's header or signature is not the one that went into the tree");
-        frontier_.append(leaf.computed ? *leaf.computed
-                                       : kept.value_or(wal::lost_leaf(leaf.offset)));
+        append_leaf(leaf.computed ? *leaf.computed : kept.value_or(wal::lost_leaf(leaf.offset)));
     }
     leaves_.clear();
     return {};
@@ -267,6 +311,7 @@ Result<> Verifier::finish() {
         find({}, "root",
              "the root of the records is " + to_hex(frontier_.root()) + ", the log's tree has " +
                  to_hex(tree.root));
+    check_checkpoints();
     std::ranges::stable_sort(findings, {}, &Finding::offset);
     return compare_lane_states();
 }

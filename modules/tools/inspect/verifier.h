@@ -19,6 +19,7 @@
 #include "core/wal/log.h"
 #include "core/wal/merkle.h"
 #include "modules/tools/inspect/chain_check.h"
+#include "modules/tools/inspect/checkpoints.h"
 #include "modules/tools/inspect/signature_batch.h"
 
 namespace amoskys::modules::inspect {
@@ -37,6 +38,9 @@ class Verifier {
     // `trust` may be null: then a published record is one finding.
     Verifier(wal::Log& log, std::shared_ptr<const crypto::TrustMap> trust);
 
+    // Before begin(): finish() says whether the log still begins with what was signed. One whose
+    // signature or form is wrong is a finding too.
+    void expect(HeldCheckpoint checkpoint);
     Result<> begin();
     bool record(const wal::RecordView& record);  // false: behind the tree that is checked
     Result<> settle();
@@ -49,6 +53,11 @@ class Verifier {
     std::map<LaneKey, LaneChain> chains;
     wal::Log::TreeHead tree;  // what the log says
     bool root_matches = false;
+    struct Expected {
+        HeldCheckpoint held;
+        bool holds = false;
+    };
+    std::vector<Expected> expected_checkpoints;
 
   private:
     struct Leaf {
@@ -65,6 +74,8 @@ class Verifier {
     void check_chain(const wal::RecordView& record, const wire::CutEnvelope& cut);
     const crypto::TrustedAgent* agent_by_source(const wal::SourceHash& source) const;
     Result<> settle_leaves();
+    void append_leaf(const Digest& leaf);
+    void check_checkpoints();
     Result<> compare_lane_states();
 
     wal::Log& log_;
@@ -73,7 +84,8 @@ class Verifier {
     bool all_before_seen_ = true;  // no record before this one is pruned or unreadable
     bool trust_wanted_ = false;    // a published record's signature could not be checked
     wal::Frontier frontier_;
-    bool root_known_ = true;  // every leaf before is there
+    bool root_known_ = true;                                       // every leaf before is there
+    std::map<std::uint64_t, std::optional<Digest>> wanted_roots_;  // by size, of checkpoints
     std::vector<Leaf> leaves_;
     SignatureBatch signatures_;
     std::unordered_map<std::uint64_t, LaneKey> lane_of_job_;

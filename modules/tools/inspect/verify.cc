@@ -1,5 +1,9 @@
 // `inspect verify`: the verb and its report.
+#include <algorithm>
+#include <iterator>
+
 #include "core/crypto/pki.h"
+#include "modules/tools/inspect/checkpoints.h"
 #include "modules/tools/inspect/inspect_verbs.h"
 #include "modules/tools/inspect/log_access.h"
 #include "modules/tools/inspect/verifier.h"
@@ -23,6 +27,32 @@ Result<Trust> load_trust(const module::ToolContext& context, const VerifyOptions
                           "no trust map at " + file.string());
     }
     return crypto::TrustMap::load(file);
+}
+
+// The one that was asked for, then those of the state directory; those only where its log is meant
+// and its key is there.
+Result<std::vector<HeldCheckpoint>> load_checkpoints(const module::ToolContext& context,
+                                                     const VerifyOptions& options) {
+    std::vector<HeldCheckpoint> out;
+    const auto key = load_log_key(context, options.log_key);
+    if (!key) {
+        if (!options.since.empty() || !options.log_key.empty() ||
+            key.error().code != "log_key_missing")
+            return key.error();
+        return out;
+    }
+    if (!options.since.empty()) {
+        AMOSKYS_TRY(kept, read_checkpoint(options.since, *key));
+        if (kept.error && kept.error->code != "checkpoint_signature")
+            return make_error(kept.error->kind, kept.error->code,
+                              options.since + ": " + kept.error->message);
+        out.push_back(std::move(kept));
+    }
+    if (!options.log.empty())
+        return out;
+    AMOSKYS_TRY(stored, stored_checkpoints(context, *key));
+    std::ranges::move(stored, std::back_inserter(out));
+    return out;
 }
 
 Json chains_json(const Verifier& verifier) {
@@ -58,15 +88,47 @@ Json findings_json(const Verifier& verifier) {
     return out;
 }
 
-// Custody rule 10: with nothing from outside, a shortened log looks like a shorter one.
-std::string statement(const Verifier& verifier) {
+// Custody rule 10: with nothing from outside, a shortened log looks like a shorter one. What the
+// bus left beside its log may have been put back together with it.
+std::string statement(const Verifier& verifier, const VerifyOptions& options) {
     if (verifier.tree.size == 0)
         return "the log is empty; nothing outside vouches for it";
-    return "complete up to record " + std::to_string(verifier.tree.size) + " of time " +
-           format_time(verifier.last_received_ns) + "; nothing outside vouches for it";
+    const wal::Checkpoint* newest = nullptr;
+    for (const auto& each : verifier.expected_checkpoints) {
+        const wal::Checkpoint& kept = *each.held.checkpoint;
+        if (!options.since.empty() && each.held.file == options.since)
+            return "complete up to record " + std::to_string(verifier.tree.size) + " of time " +
+                   format_time(verifier.last_received_ns) + "; the checkpoint " + options.since +
+                   " vouches for records up to " + std::to_string(kept.size);
+        if (newest == nullptr || kept.size > newest->size)
+            newest = &kept;
+    }
+    if (newest == nullptr)
+        return "complete up to record " + std::to_string(verifier.tree.size) + " of time " +
+               format_time(verifier.last_received_ns) + "; nothing outside vouches for it";
+    const std::uint64_t after = verifier.tree.size - newest->size;
+    return "complete up to checkpoint " + std::to_string(newest->size) + " of time " +
+           format_time(newest->time_ns) +
+           (after == 0 ? ""
+                       : " and " + std::to_string(after) + (after == 1 ? " record" : " records") +
+                             " after it") +
+           "; nothing outside vouches for it";
 }
 
-Json verification_json(const Verifier& verifier) {
+Json checkpoints_json(const Verifier& verifier) {
+    Json out = Json::array();
+    for (const auto& each : verifier.expected_checkpoints) {
+        Json row = Json::object();
+        row["file"] = each.held.file;
+        row["size"] = each.held.checkpoint ? Json(each.held.checkpoint->size) : Json();
+        row["time"] = each.held.checkpoint ? json::time(each.held.checkpoint->time_ns) : Json();
+        row["holds"] = each.holds;
+        out.push_back(std::move(row));
+    }
+    return out;
+}
+
+Json verification_json(const Verifier& verifier, const VerifyOptions& options) {
     Json out = Json::object();
     out["clean"] = verifier.findings_total == 0;
     out["records"] = verifier.records;
@@ -78,11 +140,12 @@ Json verification_json(const Verifier& verifier) {
     out["root"] = to_hex(verifier.tree.root);
     out["root_matches"] = verifier.root_matches;
     out["chains"] = chains_json(verifier);
+    out["checkpoints"] = checkpoints_json(verifier);
     out["findings_total"] = verifier.findings_total;
     out["findings"] = findings_json(verifier);
     out["statement"] =
         verifier.findings_total == 0
-            ? statement(verifier)
+            ? statement(verifier, options)
             : "not complete: " + std::to_string(verifier.findings_total) + " findings";
     return out;
 }
@@ -91,9 +154,15 @@ Json verification_json(const Verifier& verifier) {
 
 Result<> verify(module::ToolContext& context) {
     const auto& options = *static_cast<const VerifyOptions*>(context.config.get());
+    if (!options.proof.empty())
+        return verify_proof(context);
+    // Before the log is looked at: a bus that writes on makes newer ones.
+    AMOSKYS_TRY(checkpoints, load_checkpoints(context, options));
     AMOSKYS_TRY(log, open_for_reading(context, options.log));
     AMOSKYS_TRY(trust, load_trust(context, options));
     Verifier verifier(*log, std::move(trust));
+    for (HeldCheckpoint& each : checkpoints)
+        verifier.expect(std::move(each));
     AMOSKYS_TRY_VOID(verifier.begin());
     module::Progress progress(context.progress, "verifying", "records", log->stats().records);
     Walk step;
@@ -106,8 +175,8 @@ Result<> verify(module::ToolContext& context) {
     };
     AMOSKYS_TRY_VOID(walk(*log, progress, step));
     AMOSKYS_TRY_VOID(verifier.finish());
-    AMOSKYS_TRY_VOID(
-        write_object(context.out, context.output, "verification", verification_json(verifier)));
+    AMOSKYS_TRY_VOID(write_object(context.out, context.output, "verification",
+                                  verification_json(verifier, options)));
     if (verifier.findings_total == 0)
         return {};
     return make_error(ErrorKind::finding, "verify_findings",
