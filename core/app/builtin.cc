@@ -220,7 +220,6 @@ Result<> show_man(BuiltinContext& context) {
                                        "\" 1 \"\" \"amoskys " AMOSKYS_VERSION "\"\n.SH NAME\n" +
                                        title + " \\- " + roff(summary) + ".SH DESCRIPTION\n.nf\n" +
                                        roff(body) + ".fi\n");
-};
 }
 
 constexpr std::array builtin_table{
