@@ -6,6 +6,7 @@
 
 #include "core/base/file.h"
 #include "core/wal/log.h"
+#include "core/wire/stored_form.h"
 #include "modules/transformation/etl/test/feeder.h"
 
 using namespace amoskys;
@@ -33,11 +34,17 @@ std::string envelope(const std::string& device, UnixNanos time_ns, double value)
     return envelope.SerializeAsString();
 }
 
-void append(wal::Log& log, const std::string& device, UnixNanos time_ns, double value) {
+enum class Bytes { intact, altered };
+
+void append(wal::Log& log, const std::string& device, UnixNanos time_ns, double value,
+            Bytes bytes = Bytes::intact) {
     const std::string stored = envelope(device, time_ns, value);
     const std::uint64_t hashes[] = {wal::device_hash(device)};
     wal::Append record;
     record.stored = as_bytes(stored);
+    record.digest = wire::universal_parts(as_bytes(stored))->digest;
+    if (bytes == Bytes::altered)
+        record.digest[0] ^= 1;
     record.first_event_ns = record.last_event_ns = time_ns;
     record.device_hashes = hashes;
     wal::Group group;
@@ -77,4 +84,21 @@ TEST_CASE("a log gives its events up to the end it had when it was opened, as of
     }
     CHECK(source->description()["envelopes"] == 5);
     CHECK(source->description()["last_offset"] == 5);
+}
+
+TEST_CASE("a record whose bytes are not those of its digest is counted and gives no events") {
+    Folder folder;
+    const FakeClock clock(origin + 100 * second);
+    wal::Options options;
+    options.clock = &clock;
+    auto log = wal::Log::open(folder.path, options).value();
+    append(*log, "edge", origin, 1);
+    append(*log, "edge", origin + second, 2, Bytes::altered);
+    log.reset();
+    const auto source = WalSource::open(folder.path, {}, false).value();
+    double sum = 0;
+    REQUIRE(source->read(
+        [&](const wire::Event& event, UnixNanos) { sum += std::get<double>(event.value); }));
+    CHECK(sum == 1);
+    CHECK(source->description()["altered_envelopes"] == 1);
 }
