@@ -144,9 +144,11 @@ io::Task<Result<>> Pipeline::collect() {
     const bool acked = co_await spool_->wait_acked_all(options_.agent->ack_timeout);
     if (collected.has_error())
         co_return collected;
-    if (acked)
-        co_return make_error(ErrorKind::finding, "done",
-                             "");  // ends the group; run() makes it success
+    if (acked)  // ends the group; run() makes it success
+        co_return make_error(ErrorKind::finding, "done", "");
+    const bool stopped_waiting = co_await io::cancelled();
+    if (stopped_waiting)
+        co_return stop(collected);
     const std::string why = client_->stats().last_error;
     co_return make_error(ErrorKind::unavailable, "not_acknowledged",
                          "bus " + buses_ + ": nothing acknowledged for " +

@@ -1,6 +1,8 @@
 """From this host's processes and a real snmpd to the log, features and scores."""
 import json
+import pathlib
 import shutil
+import signal
 import subprocess
 import unittest
 
@@ -131,6 +133,18 @@ class Pipeline(harness.AmoskysTest):
         summary = self.ok_json("inspect", "summary")
         self.assertGreaterEqual(summary["envelopes"], 2)
         self.ok("inspect", "verify")
+
+    def test_work_with_an_end_that_is_stopped_exits_by_the_signal_and_a_service_exits_0(self):
+        self.ok("pki", "init")
+        nobody = f"127.0.0.1:{harness.free_tcp_port()}"
+        for how, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+            once = self.start("agent", "proc", "--once", "--bus", nobody)
+            harness.wait_until(lambda: "bus_lost" in pathlib.Path(once.log_path).read_text(), "it looks for the bus")
+            harness.wait_until(lambda: list((self.state / "spool").glob("proc/*.mdb")), "it spools")
+            self.assertEqual(self.stop(once, how), code, pathlib.Path(once.log_path).read_text())
+        service = self.start("agent", "proc", "--interval", "1s", "--bus", nobody)
+        harness.wait_until(lambda: "bus_lost" in pathlib.Path(service.log_path).read_text(), "it looks for the bus")
+        self.assertEqual(self.stop(service), 0)
 
 
 if __name__ == "__main__":

@@ -34,16 +34,16 @@ std::string envelope(const std::string& device, UnixNanos time_ns, double value)
     return envelope.SerializeAsString();
 }
 
-enum class Bytes { intact, altered };
+enum class Content { intact, altered };
 
 void append(wal::Log& log, const std::string& device, UnixNanos time_ns, double value,
-            Bytes bytes = Bytes::intact) {
+            Content content = Content::intact) {
     const std::string stored = envelope(device, time_ns, value);
     const std::uint64_t hashes[] = {wal::device_hash(device)};
     wal::Append record;
     record.stored = as_bytes(stored);
     record.digest = wire::universal_parts(as_bytes(stored))->digest;
-    if (bytes == Bytes::altered)
+    if (content == Content::altered)
         record.digest[0] ^= 1;
     record.first_event_ns = record.last_event_ns = time_ns;
     record.device_hashes = hashes;
@@ -93,7 +93,7 @@ TEST_CASE("a record whose bytes are not those of its digest is counted and gives
     options.clock = &clock;
     auto log = wal::Log::open(folder.path, options).value();
     append(*log, "edge", origin, 1);
-    append(*log, "edge", origin + second, 2, Bytes::altered);
+    append(*log, "edge", origin + second, 2, Content::altered);
     log.reset();
     const auto source = WalSource::open(folder.path, {}, false).value();
     double sum = 0;
