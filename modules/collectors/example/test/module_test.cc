@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "modules/collectors/example/test/recording_emitter.h"
+#include "core/module/test/recording_emitter.h"
 
 namespace amoskys::modules {
 extern const module::ModuleInfo example_module;
@@ -24,10 +24,9 @@ std::shared_ptr<void> config_with(const std::string& file) {
 TEST_CASE("one cycle emits one record with three values of this host") {
     const FakeClock clock(1'700'000'000'000'000'000);
     metrics::Registry metrics;
-    example::RecordingEmitter emitter;
+    module::RecordingEmitter emitter;
     const auto config = modules::example_module.make_config();
-    REQUIRE(
-        example::run_once(modules::example_module, config, clock, metrics, emitter).has_value());
+    REQUIRE(module::run_once(modules::example_module, config, clock, metrics, emitter).has_value());
     REQUIRE(emitter.records.size() == 1);
     CHECK(emitter.flushes == 1);
     const auto& record = emitter.records[0];
@@ -40,8 +39,8 @@ TEST_CASE("one cycle emits one record with three values of this host") {
 TEST_CASE("one cycle without a readable file is unavailable and emits nothing") {
     const FakeClock clock(1);
     metrics::Registry metrics;
-    example::RecordingEmitter emitter;
-    const auto result = example::run_once(
+    module::RecordingEmitter emitter;
+    const auto result = module::run_once(
         modules::example_module, config_with("/nonexistent/loadavg"), clock, metrics, emitter);
     REQUIRE_FALSE(result.has_value());
     CHECK(result.error().kind == ErrorKind::unavailable);

@@ -3,8 +3,8 @@
 #include <catch2/catch.hpp>
 #include <map>
 
+#include "core/module/test/recording_emitter.h"
 #include "modules/collectors/proc/test/fake_proc.h"
-#include "modules/collectors/proc/test/recording_emitter.h"
 
 namespace amoskys::modules {
 extern const module::ModuleInfo proc_module;
@@ -33,8 +33,9 @@ TEST_CASE("one cycle emits every process and one record of the host") {
     fake.write("loadavg", "0.1 0.2 0.3 1/2 3\n");
     const FakeClock clock(2'000'000'000'000);
     metrics::Registry metrics;
-    RecordingEmitter emitter;
-    REQUIRE(run_once(modules::proc_module, config_for(fake), clock, metrics, emitter).has_value());
+    module::RecordingEmitter emitter;
+    REQUIRE(module::run_once(modules::proc_module, config_for(fake), clock, metrics, emitter)
+                .has_value());
     std::size_t processes = 0;
     for (const auto& chunk : emitter.chunks)
         for (const auto& event : chunk) {
@@ -59,8 +60,9 @@ TEST_CASE("a chunk stays below 100 KB with the longest command lines") {
         fake.process(pid, "long", 10, 20, std::string(200'000, pid % 2 == 0 ? 'x' : '\xff'));
     const FakeClock clock(2'000'000'000'000);
     metrics::Registry metrics;
-    RecordingEmitter emitter;
-    REQUIRE(run_once(modules::proc_module, config_for(fake), clock, metrics, emitter).has_value());
+    module::RecordingEmitter emitter;
+    REQUIRE(module::run_once(modules::proc_module, config_for(fake), clock, metrics, emitter)
+                .has_value());
     std::size_t processes = 0;
     for (const auto& chunk : emitter.chunks) {
         messaging::TelemetryBatch batch;
@@ -81,8 +83,8 @@ TEST_CASE("processes over max_processes are counted, not forgotten") {
     config->host_metrics = false;
     const FakeClock clock(1);
     metrics::Registry metrics;
-    RecordingEmitter emitter;
-    REQUIRE(run_once(modules::proc_module, config, clock, metrics, emitter).has_value());
+    module::RecordingEmitter emitter;
+    REQUIRE(module::run_once(modules::proc_module, config, clock, metrics, emitter).has_value());
     REQUIRE(emitter.chunks.size() == 1);
     CHECK(emitter.chunks[0].size() == 4);
     CHECK(emitter.records.empty());
@@ -97,18 +99,18 @@ TEST_CASE("a root without processes, or none at all, is an error that names it")
     FakeProc fake;
     const FakeClock clock(1);
     metrics::Registry metrics;
-    RecordingEmitter emitter;
-    auto result = run_once(modules::proc_module, config_for(fake), clock, metrics, emitter);
+    module::RecordingEmitter emitter;
+    auto result = module::run_once(modules::proc_module, config_for(fake), clock, metrics, emitter);
     REQUIRE_FALSE(result.has_value());
     CHECK(result.error().kind == ErrorKind::unavailable);
     auto config = config_for(fake);
     config->proc_root = "/nonexistent/proc";
-    result = run_once(modules::proc_module, config, clock, metrics, emitter);
+    result = module::run_once(modules::proc_module, config, clock, metrics, emitter);
     REQUIRE_FALSE(result.has_value());
     CHECK(result.error().message.find("/nonexistent/proc") != std::string::npos);
     config->proc_root = "/proc";
     config->fields = {"exe", "fd"};
-    result = run_once(modules::proc_module, config, clock, metrics, emitter);
+    result = module::run_once(modules::proc_module, config, clock, metrics, emitter);
     REQUIRE_FALSE(result.has_value());
     CHECK(result.error().kind == ErrorKind::config);
 }
@@ -117,8 +119,9 @@ TEST_CASE("the live host has this test among its processes, with a CPU share in 
     auto config = std::make_shared<ProcConfig>();
     config->first_sample = std::chrono::milliseconds(20);
     metrics::Registry metrics;
-    RecordingEmitter emitter;
-    REQUIRE(run_once(modules::proc_module, config, system_clock(), metrics, emitter).has_value());
+    module::RecordingEmitter emitter;
+    REQUIRE(module::run_once(modules::proc_module, config, system_clock(), metrics, emitter)
+                .has_value());
     bool found = false;
     for (const auto& chunk : emitter.chunks)
         for (const auto& event : chunk)

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "modules/collectors/replay/test/recording_emitter.h"
+#include "core/module/test/recording_emitter.h"
 
 namespace amoskys::modules {
 extern const module::ModuleInfo replay_module;
@@ -35,13 +35,13 @@ struct Folder {
     std::filesystem::path path;
 };
 
-Result<> replay_files(std::vector<std::string> files, RecordingEmitter& emitter,
+Result<> replay_files(std::vector<std::string> files, module::RecordingEmitter& emitter,
                       ReplayConfig config = {}) {
     const FakeClock clock(1);
     metrics::Registry metrics;
     config.files = std::move(files);
-    return run_once(modules::replay_module, std::make_shared<ReplayConfig>(config), clock, metrics,
-                    emitter);
+    return module::run_once(modules::replay_module, std::make_shared<ReplayConfig>(config), clock,
+                            metrics, emitter);
 }
 
 const std::string good =
@@ -51,7 +51,7 @@ const std::string good =
 
 TEST_CASE("consecutive rows of one device and time make one record") {
     const Folder folder;
-    RecordingEmitter emitter;
+    module::RecordingEmitter emitter;
     ReplayConfig config;
     config.device_type = "NETWORK";
     const auto file = folder.write("a.csv",
@@ -73,7 +73,7 @@ TEST_CASE("consecutive rows of one device and time make one record") {
 
 TEST_CASE("a fault in the last file publishes nothing of the first") {
     const Folder folder;
-    RecordingEmitter emitter;
+    module::RecordingEmitter emitter;
     const auto first = folder.write("a.csv", good),
                second = folder.write("b.csv", good + "d1,oops,1,2\n");
     const auto result = replay_files({first, second}, emitter);
@@ -86,7 +86,7 @@ TEST_CASE("a fault in the last file publishes nothing of the first") {
 
 TEST_CASE("files that are not there, folders and no file at all are refused") {
     const Folder folder;
-    RecordingEmitter emitter;
+    module::RecordingEmitter emitter;
     CHECK(replay_files({folder.path / "none.csv"}, emitter).error().kind == ErrorKind::no_input);
     CHECK(replay_files({folder.path}, emitter).error().kind == ErrorKind::no_input);
     CHECK(replay_files({}, emitter).error().kind == ErrorKind::usage);
@@ -94,7 +94,7 @@ TEST_CASE("files that are not there, folders and no file at all are refused") {
 }
 
 TEST_CASE("a pipe on stdin is copied first and replayed whole") {
-    RecordingEmitter emitter;
+    module::RecordingEmitter emitter;
     int ends[2];
     REQUIRE(::pipe(ends) == 0);
     REQUIRE(::write(ends[1], good.data(), good.size()) == static_cast<ssize_t>(good.size()));
@@ -111,7 +111,7 @@ TEST_CASE("a pipe on stdin is copied first and replayed whole") {
 
 TEST_CASE("a record is split where it has too many values") {
     const Folder folder;
-    RecordingEmitter emitter;
+    module::RecordingEmitter emitter;
     std::string text = "device,time,metric,value\n";
     for (int i = 0; i < 2500; ++i)
         text += "d,1763683200,m" + std::to_string(i) + "," + std::to_string(i) + "\n";
@@ -127,15 +127,15 @@ TEST_CASE("a record is split where it has too many values") {
 
 TEST_CASE("recorded pace waits as long as the rows are apart") {
     const Folder folder;
-    RecordingEmitter emitter;
+    module::RecordingEmitter emitter;
     ReplayConfig config;
     config.pace = "recorded";
     config.files = {
         folder.write("a.csv", "device,ts_ns,a\nd,1000000000,1\nd,1040000000,2\nd,1030000000,3\n")};
     metrics::Registry metrics;
     const auto began = std::chrono::steady_clock::now();
-    REQUIRE(run_once(modules::replay_module, std::make_shared<ReplayConfig>(config), system_clock(),
-                     metrics, emitter)
+    REQUIRE(module::run_once(modules::replay_module, std::make_shared<ReplayConfig>(config),
+                             system_clock(), metrics, emitter)
                 .has_value());
     CHECK(std::chrono::steady_clock::now() - began >= std::chrono::milliseconds(40));
     CHECK(emitter.records.size() == 3);
@@ -154,7 +154,7 @@ TEST_CASE("100,000 cells are decoded without loss") {
             text += metric == row % 29 ? "," : "," + std::to_string(row * 0.37 + metric);
         text += "\n";
     }
-    RecordingEmitter emitter;
+    module::RecordingEmitter emitter;
     REQUIRE(replay_files({folder.write("wide.csv", text)}, emitter).has_value());
     REQUIRE(emitter.records.size() == 4000);
     for (const auto& record : emitter.records)

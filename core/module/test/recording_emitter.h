@@ -9,7 +9,7 @@
 
 #include "core/module/module.h"
 
-namespace amoskys::replay {
+namespace amoskys::module {
 
 class RecordingEmitter final : public module::Emitter {
   public:
@@ -57,4 +57,4 @@ inline Result<> run_once(const module::ModuleInfo& info, std::shared_ptr<const v
     return out;
 }
 
-}  // namespace amoskys::replay
+}  // namespace amoskys::module
