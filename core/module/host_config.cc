@@ -57,6 +57,12 @@ constexpr std::array agent_table{
         "connect_timeout", "", "longest wait for one bus to answer", {.min = 0.1, .max = 300}),
     option<&AgentConfig::http_listen>("http_listen", "",
                                       "address for /livez /readyz /metrics (empty: none)"),
+    option<&AgentConfig::thresholds>(
+        "thresholds", "",
+        "limits on metrics of any collector that make alarms: NAME: SUBJECT [where LABEL=GLOB] "
+        "OP WARNING[/CRITICAL] [clear VALUE] [for SAMPLES]; SUBJECT: a metric, rate(COUNTER), "
+        "percent(METRIC of WHOLE), used(FREE of WHOLE)",
+        {}, {.repeat = true}),
 };
 
 }  // namespace

@@ -34,6 +34,12 @@ struct AgentConfig {
     Duration ack_timeout = std::chrono::seconds(30);
     Duration connect_timeout = std::chrono::seconds(5);
     std::string http_listen;  // empty = none for a single agent
+    std::vector<std::string> thresholds = {
+        "disk_full: percent(hrStorageUsed of hrStorageSize) where hrStorageDescr=/* >= 85/95 clear "
+        "80",
+        "memory_low: percent(memSysAvail of memTotalReal) < 10/5 clear 15",
+        "cpu_busy: hrProcessorLoad >= 90/98 clear 80 for 3",
+        "interface_errors: rate(ifInErrors) > 1/10 clear 0.1 for 2"};
 };
 
 // In the order in which conf/ and `config defaults` show them.

@@ -93,6 +93,9 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(io::asio::io_context& io, const
     pipeline->emitter_ = std::make_unique<BatchEmitter>(
         *pipeline->spool_, BatchLimits{agent.batch_max_bytes.bytes, agent.batch_max_age}, clock,
         metrics, pipeline->lane_);
+    AMOSKYS_TRY(thresholds, make_thresholds(agent.thresholds));
+    pipeline->thresholds_ =
+        std::make_unique<ThresholdEmitter>(*pipeline->emitter_, std::move(thresholds), metrics);
     AMOSKYS_TRY(collector, info.make_collector({.io = io,
                                                 .clock = clock,
                                                 .metrics = metrics,
@@ -131,7 +134,7 @@ Result<> Pipeline::stop(const Result<>& collected) {
 // A collector that ends by itself (one cycle with --once, the end of a replayed file) ends the
 // pipeline, but only once the bus has everything.
 io::Task<Result<>> Pipeline::collect() {
-    const Result<> collected = co_await collector_->run(*emitter_);
+    const Result<> collected = co_await collector_->run(*thresholds_);
     const bool stopped = co_await io::cancelled();
     if (stopped)
         co_return stop(collected);

@@ -12,6 +12,7 @@
 #include "core/module/host_config.h"
 #include "core/module/module.h"
 #include "core/module/spool.h"
+#include "core/module/threshold.h"
 
 namespace amoskys::module {
 
@@ -55,6 +56,7 @@ class Pipeline {
     std::unique_ptr<Spool> spool_;
     std::unique_ptr<link::Client> client_;
     std::unique_ptr<BatchEmitter> emitter_;
+    std::unique_ptr<ThresholdEmitter> thresholds_;  // before emitter_
     std::unique_ptr<Collector> collector_;
     std::string buses_;
 };

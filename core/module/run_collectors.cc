@@ -9,6 +9,7 @@
 #include "core/module/host_config.h"
 #include "core/module/pipeline.h"
 #include "core/module/run.h"
+#include "core/module/threshold.h"
 
 namespace amoskys::module {
 
@@ -29,6 +30,7 @@ struct Collecting {
     metrics::Registry metrics;
     std::vector<std::unique_ptr<Pipeline>> pipelines;
     std::unique_ptr<StdoutEmitter> printer;
+    std::unique_ptr<ThresholdEmitter> thresholds;  // before the printer
     std::unique_ptr<Collector> collector;
     std::unique_ptr<io::HttpServer> http;
     Result<> outcome;
@@ -36,7 +38,7 @@ struct Collecting {
 };
 
 io::Task<Result<>> print_events(Collecting& run) {
-    Result<> done = co_await run.collector->run(*run.printer);
+    Result<> done = co_await run.collector->run(*run.thresholds);
     if (!done && done.error().code == "reader_gone")
         co_return Result<>();
     if (!done && !run.printer->printed())
@@ -116,6 +118,9 @@ Result<> open_printer(Collecting& run, const ModuleInfo& info, const CollectorRu
                       const RunRequest& request, ByteSink& out) {
     AMOSKYS_TRY(printer, StdoutEmitter::open(out, request.output));
     run.printer = std::move(printer);
+    AMOSKYS_TRY(thresholds, make_thresholds(request.loaded.get<AgentConfig>("agent")->thresholds));
+    run.thresholds =
+        std::make_unique<ThresholdEmitter>(*run.printer, std::move(thresholds), run.metrics);
     AMOSKYS_TRY(collector, info.make_collector({.io = run.io,
                                                 .clock = system_clock(),
                                                 .metrics = run.metrics,
