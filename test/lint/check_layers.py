@@ -28,7 +28,7 @@ FENCES = {
     "lmdb.h": ["core/wal/"],
     "openssl/": ["core/crypto/", "core/io/tls_"],
     "sodium": ["core/crypto/"],
-    "net-snmp/": ["modules/collectors/snmp/"],
+    "net-snmp/": [],
     "pcap": ["modules/collectors/flow/"],
     "nlohmann/": ["core/json/", "core/config/"],
     "yaml-cpp/": ["core/config/", "core/crypto/trust_map", "core/crypto/yaml_tree", "modules/collectors/snmp/"],

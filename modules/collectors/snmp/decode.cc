@@ -1,34 +1,17 @@
 #include "modules/collectors/snmp/decode.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <optional>
 #include <set>
 
 #include "core/base/text.h"
+#include "modules/collectors/snmp/text_form.h"
 
 namespace amoskys::snmp {
 namespace {
 
 constexpr double exact_integers = 9007199254740992.0;  // 2^53
 constexpr std::int64_t two_to_32 = std::int64_t{1} << 32;
-
-// A device's text as UTF-8: octets that are none become U+FFFD.
-std::string utf8(std::string_view raw) {
-    if (valid_utf8(raw))
-        return std::string(raw);
-    std::string out;
-    for (std::size_t at = 0; at < raw.size();) {
-        std::size_t length = 1;
-        while (length <= 4 && at + length <= raw.size() && !valid_utf8(raw.substr(at, length)))
-            ++length;
-        const bool good = length <= 4 && at + length <= raw.size();
-        out += good ? raw.substr(at, length) : std::string_view("\xEF\xBF\xBD");
-        at += good ? length : 1;
-    }
-    return out;
-}
 
 std::string dotted(std::string_view bytes) {
     std::string out;
@@ -41,43 +24,49 @@ std::string dotted(std::string_view bytes) {
 }
 
 // Text of a value for labels and text metrics; nothing where it is not a text.
-std::optional<std::string> text_of(const Value& value) {
+std::optional<std::string> text_of(const Metric& metric, const Value& value) {
     if (const auto* oid = std::get_if<Oid>(&value.data))
         return format_oid(*oid);
     const auto* raw = std::get_if<std::string>(&value.data);
     if (!raw)
         return std::nullopt;
-    return value.type == Type::ip_address ? dotted(*raw) : *raw;
-}
-
-std::optional<double> parse_number(std::string_view text) {
-    text = trim(text);
-    double number = 0;
-    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (failed != std::errc() || end != text.data() + text.size() || !std::isfinite(number))
-        return std::nullopt;
-    return number;
+    if (value.type == Type::ip_address)
+        return dotted(*raw);
+    if (metric.read == Read::hint)
+        return by_hint(metric.hint, *raw);
+    if (metric.read == Read::date_time)
+        if (auto time = date_and_time(*raw))
+            return time;
+    return *raw;
 }
 
 class Builder {
   public:
     Builder(const Profile& profile, const PollResult& result, const DeviceContext& device)
-        : profile_(profile), result_(result), device_(device) {}
+        : profile_(profile),
+          result_(result),
+          device_(device),
+          derivation_(profile, result, device.before, device.at_s) {}
 
     Decoded build();
 
   private:
     using Labels = std::vector<std::pair<const Metric*, std::string>>;
 
-    const Value* scalar(std::string_view name) const;
+    std::pair<const Metric*, const Value*> scalar(std::string_view name) const;
     std::string scalar_text(std::string_view name) const;
     void new_record();
     void add(messaging::TelemetryEvent event);
     void add_status();
     void add_metadata();
-    void add_table(const Table& table, const std::vector<Rows>& columns);
-    void add_metric(const Metric& metric, const Value& value, std::string index,
+    void add_table(const Table& table, const std::vector<Rows>& columns,
+                   const std::vector<Rows>* earlier);
+    void add_scalars();
+    void add_metric(const Metric& metric, const Value& value, const std::string& index,
                     const Labels& labels);
+    void add_derived(const std::vector<Derived>& derived,
+                     const std::vector<std::optional<double>>& values, const std::string& index,
+                     const Labels& labels);
     bool set_value(const Metric& metric, const Value& value, messaging::MetricData& data);
     void set_text(std::string_view raw, messaging::MetricData& data);
     bool set_integer(const Metric& metric, std::int64_t value, messaging::MetricData& data);
@@ -88,6 +77,7 @@ class Builder {
     const DeviceContext& device_;
     Decoded out_;
     std::size_t record_bytes_ = 0;
+    Derivation derivation_;
     std::set<std::string_view> seen_;
 };
 
@@ -115,16 +105,16 @@ messaging::StatusData& begin_status(const DeviceContext& device, std::string_vie
     return status;
 }
 
-const Value* Builder::scalar(std::string_view name) const {
+std::pair<const Metric*, const Value*> Builder::scalar(std::string_view name) const {
     for (std::size_t i = 0; i < profile_.scalars.size(); ++i)
-        if (profile_.scalars[i].name == name)
-            return has_value(result_.scalars[i]) ? &result_.scalars[i] : nullptr;
-    return nullptr;
+        if (profile_.scalars[i].name == name && has_value(result_.scalars[i]))
+            return {&profile_.scalars[i], &result_.scalars[i]};
+    return {};
 }
 
 std::string Builder::scalar_text(std::string_view name) const {
-    const Value* value = scalar(name);
-    return value ? utf8(text_of(*value).value_or("").substr(0, 1024)) : "";
+    const auto [metric, value] = scalar(name);
+    return value ? to_utf8(text_of(*metric, *value).value_or("").substr(0, 1024)) : "";
 }
 
 void Builder::new_record() {
@@ -151,6 +141,15 @@ void Builder::add_metadata() {
     for (const std::string_view name : {"sysDescr", "sysObjectID", "sysName"})
         if (std::string text = scalar_text(name); !text.empty())
             (*metadata.mutable_custom_properties())[std::string(name)] = std::move(text);
+    if (device_.identity) {
+        metadata.set_manufacturer(device_.identity->manufacturer);
+        metadata.set_model(device_.identity->model);
+        metadata.set_firmware_version(device_.identity->firmware);
+        metadata.set_serial_number(device_.identity->serial);
+    }
+    auto& security = *out_.records.front().mutable_security();
+    security.set_authentication_method(std::string(device_.security));
+    security.set_encrypted_channel(device_.encrypted);
     record_bytes_ = out_.records.front().ByteSizeLong();
 }
 
@@ -159,9 +158,16 @@ void Builder::add_status() {
     auto& status = begin_status(device_, status_of(result_), event);
     status.set_health_status(result_.cut_short ? "DEGRADED" : "HEALTHY");
     status.set_response_time_ms(device_.response_time_ms);
-    if (const Value* uptime = scalar("hrSystemUptime"))
+    if (const Value* uptime = scalar("hrSystemUptime").second)
         if (const auto* ticks = std::get_if<std::uint64_t>(&uptime->data))
             status.set_uptime_seconds(static_cast<float>(static_cast<double>(*ticks) / 100));
+    if (const Identity* who = device_.identity)
+        for (const auto& [name, text] : {std::pair{"manufacturer", &who->manufacturer},
+                                         {"model", &who->model},
+                                         {"firmware", &who->firmware},
+                                         {"serial", &who->serial}})
+            if (!text->empty())
+                (*event.mutable_attributes())[name] = *text;
     if (result_.cut_short) {
         event.set_severity("WARN");
         (*event.mutable_attributes())["reason"] = "stopped answering during the poll";
@@ -174,7 +180,7 @@ void Builder::set_text(std::string_view raw, messaging::MetricData& data) {
         (*data.mutable_labels())["truncated_bytes"] = std::to_string(raw.size());
         raw = raw.substr(0, max_text_bytes);
     }
-    std::string text = utf8(raw);
+    std::string text = to_utf8(raw);
     if (text.ends_with('\0'))
         text.pop_back();  // agents that count C's terminator
     if (text != raw)
@@ -188,7 +194,7 @@ bool Builder::set_integer(const Metric& metric, std::int64_t value, messaging::M
         (*data.mutable_labels())["raw"] = std::to_string(value);
         value += two_to_32;
     }
-    data.set_numeric_value(static_cast<double>(value));
+    data.set_numeric_value(static_cast<double>(value) * metric.scale);
     for (const auto& [number, name] : metric.names)
         if (number == value)
             (*data.mutable_labels())["name"] = name;
@@ -198,7 +204,7 @@ bool Builder::set_integer(const Metric& metric, std::int64_t value, messaging::M
 // False where the value is not what the profile says it is.
 bool Builder::set_value(const Metric& metric, const Value& value, messaging::MetricData& data) {
     if (metric.kind == MetricKind::text) {
-        const auto text = text_of(value);
+        const auto text = text_of(metric, value);
         if (text)
             set_text(*text, data);
         return text.has_value();
@@ -209,25 +215,25 @@ bool Builder::set_value(const Metric& metric, const Value& value, messaging::Met
     if (const auto* natural = std::get_if<std::uint64_t>(&value.data)) {
         if (*natural <= static_cast<std::uint64_t>(exact_integers))
             return set_integer(metric, static_cast<std::int64_t>(*natural), data);
-        data.set_numeric_value(static_cast<double>(*natural));
-        data.set_counter_value(*natural);
+        data.set_numeric_value(static_cast<double>(*natural) * metric.scale);
+        if (metric.scale == 1)
+            data.set_counter_value(*natural);
         return true;
     }
-    std::optional<double> number;
-    if (const auto* real = std::get_if<double>(&value.data); real && std::isfinite(*real))
-        number = *real;
-    else if (const auto* text = std::get_if<std::string>(&value.data);
-             text && metric.read == Read::number)
-        number = parse_number(*text);
+    const auto number = number_of(metric, value);
     if (number)
         data.set_numeric_value(*number);
     return number.has_value();
 }
 
-void Builder::add_metric(const Metric& metric, const Value& value, std::string index,
+void Builder::add_metric(const Metric& metric, const Value& value, const std::string& index,
                          const Labels& labels) {
     if (!metric.stored || !has_value(value))
         return;
+    if (metric.settles && derivation_.agent_is_fresh()) {
+        seen_.insert(metric.name);  // not missing: left out
+        return;
+    }
     messaging::TelemetryEvent event;
     event.set_event_type("METRIC");
     auto& data = *event.mutable_metric_data();
@@ -240,7 +246,7 @@ void Builder::add_metric(const Metric& metric, const Value& value, std::string i
     data.set_metric_name(metric.name);
     data.set_metric_type(metric.kind == MetricKind::counter ? "COUNTER" : "GAUGE");
     data.set_unit(metric.unit);
-    data.set_index(std::move(index));
+    data.set_index(index);
     auto& all = *data.mutable_labels();
     all["source"] = "snmp";
     for (const auto& [column, text] : labels)
@@ -250,9 +256,37 @@ void Builder::add_metric(const Metric& metric, const Value& value, std::string i
     add(std::move(event));
 }
 
+void Builder::add_derived(const std::vector<Derived>& derived,
+                          const std::vector<std::optional<double>>& values,
+                          const std::string& index, const Labels& labels) {
+    for (std::size_t i = 0; i < derived.size(); ++i) {
+        if (!derived[i].stored || !values[i])
+            continue;
+        messaging::TelemetryEvent event;
+        event.set_event_type("METRIC");
+        auto& data = *event.mutable_metric_data();
+        data.set_metric_name(derived[i].name);
+        data.set_metric_type("GAUGE");
+        data.set_numeric_value(*values[i]);
+        data.set_value_kind(messaging::MetricData::NUMERIC);
+        data.set_unit(derived[i].unit);
+        data.set_index(index);
+        auto& all = *data.mutable_labels();
+        all["source"] = "snmp";
+        all["derived"] = "true";
+        for (const auto& [column, text] : labels)
+            all[column->name] = text;
+        ++out_.metrics;
+        add(std::move(event));
+    }
+}
+
 // Merges the columns, each ascending by index, into rows.
-void Builder::add_table(const Table& table, const std::vector<Rows>& columns) {
+void Builder::add_table(const Table& table, const std::vector<Rows>& columns,
+                        const std::vector<Rows>* earlier) {
     std::vector<std::size_t> at(columns.size(), 0);
+    std::vector<const Value*> row(columns.size()), before(columns.size());
+    Labels labels;
     for (;;) {
         const Oid* index = nullptr;
         for (std::size_t c = 0; c < columns.size(); ++c)
@@ -260,18 +294,32 @@ void Builder::add_table(const Table& table, const std::vector<Rows>& columns) {
                 index = &columns[c][at[c]].first;
         if (!index)
             return;
-        std::vector<const Value*> row(columns.size(), nullptr);
-        for (std::size_t c = 0; c < columns.size(); ++c)
+        const std::string index_text = format_oid(*index);
+        for (std::size_t c = 0; c < columns.size(); ++c) {
+            row[c] = before[c] = nullptr;
             if (at[c] < columns[c].size() && columns[c][at[c]].first == *index)
                 row[c] = &columns[c][at[c]++].second;
-        Labels labels;
+            if (row[c] && !has_value(*row[c]))
+                row[c] = nullptr;
+        }
+        labels.clear();
         for (const std::size_t c : table.labels)
-            if (row[c] && has_value(*row[c]))
-                if (auto text = text_of(*row[c]); text && !text->empty())
-                    labels.emplace_back(&table.columns[c], utf8(text->substr(0, 256)));
+            if (row[c])
+                if (auto text = text_of(table.columns[c], *row[c]); text && !text->empty())
+                    labels.emplace_back(&table.columns[c], to_utf8(text->substr(0, 256)));
         for (std::size_t c = 0; c < columns.size(); ++c)
             if (row[c])
-                add_metric(table.columns[c], *row[c], format_oid(*index), labels);
+                add_metric(table.columns[c], *row[c], index_text, labels);
+        if (table.derived.empty())
+            continue;
+        for (std::size_t c = 0; earlier && c < columns.size(); ++c) {
+            const Rows& rows = (*earlier)[c];
+            const auto found = std::ranges::lower_bound(rows, *index, {}, &Rows::value_type::first);
+            if (found != rows.end() && found->first == *index)
+                before[c] = &found->second;
+        }
+        add_derived(table.derived, derivation_.values(table.derived, table.columns, row, before),
+                    index_text, labels);
     }
 }
 
@@ -286,14 +334,33 @@ void Builder::find_missing() {
         std::ranges::for_each(table.columns, look);
 }
 
+void Builder::add_scalars() {
+    for (std::size_t i = 0; i < profile_.scalars.size(); ++i)
+        add_metric(profile_.scalars[i], result_.scalars[i], "", {});
+    if (profile_.derived.empty())
+        return;
+    std::vector<const Value*> row(profile_.scalars.size()), before(profile_.scalars.size());
+    const bool fits = device_.before && device_.before->scalars.size() == row.size();
+    for (std::size_t i = 0; i < row.size(); ++i) {
+        const Metric& metric = profile_.scalars[i];
+        const bool usable =
+            has_value(result_.scalars[i]) && !(metric.settles && derivation_.agent_is_fresh());
+        row[i] = usable ? &result_.scalars[i] : nullptr;
+        before[i] = fits ? &device_.before->scalars[i] : nullptr;
+    }
+    add_derived(profile_.derived,
+                derivation_.values(profile_.derived, profile_.scalars, row, before), "", {});
+}
+
 Decoded Builder::build() {
     new_record();
     add_metadata();
     add_status();
-    for (std::size_t i = 0; i < profile_.scalars.size(); ++i)
-        add_metric(profile_.scalars[i], result_.scalars[i], "", {});
+    add_scalars();
+    const RateMemory* memory = device_.before;
+    const bool fits = memory && memory->tables.size() == profile_.tables.size();
     for (std::size_t i = 0; i < profile_.tables.size(); ++i)
-        add_table(profile_.tables[i], result_.tables[i]);
+        add_table(profile_.tables[i], result_.tables[i], fits ? &memory->tables[i] : nullptr);
     out_.records.back().set_batch_size(
         static_cast<std::uint32_t>(out_.records.back().events_size()));
     find_missing();
@@ -316,7 +383,7 @@ messaging::DeviceTelemetry offline_record(const DeviceContext& device, std::stri
     record.mutable_metadata()->add_protocols("SNMP");
     messaging::TelemetryEvent& event = *record.add_events();
     event.set_severity("ERROR");
-    (*event.mutable_attributes())["reason"] = utf8(reason);
+    (*event.mutable_attributes())["reason"] = to_utf8(reason);
     begin_status(device, "offline", event).set_health_status("UNHEALTHY");
     record.set_batch_size(1);
     return record;

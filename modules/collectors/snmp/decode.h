@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "core/base/clock.h"
+#include "modules/collectors/snmp/derive.h"
+#include "modules/collectors/snmp/identity.h"
 #include "modules/collectors/snmp/poll.h"
 #include "proto/universal_telemetry.pb.h"
 
@@ -21,9 +23,14 @@ struct DeviceContext {
     std::string address;    // as dialled, numeric
     UnixNanos time_ns = 0;  // when the device first answered
     std::uint64_t interval_ms = 0;
-    double response_time_ms = 0;  // of its first answer
-    std::string previous_status;  // of the poll before; empty at the first one
-    UnixNanos since_ns = 0;       // when the status last changed; 0 = at time_ns
+    std::string_view security;  // snmpv3-authPriv and the like; "snmpv2c"
+    bool encrypted = false;
+    double response_time_ms = 0;         // of its first answer
+    std::string previous_status;         // of the poll before; empty at the first one
+    UnixNanos since_ns = 0;              // when the status last changed; 0 = at time_ns
+    double at_s = 0;                     // of this reading, by a clock that never goes back
+    const RateMemory* before = nullptr;  // the reading before, for rates; null = none
+    const Identity* identity = nullptr;  // who the device is; null = not known
 };
 
 struct Decoded {

@@ -52,6 +52,17 @@ inline constexpr metrics::MetricInfo collected_bytes_metric{"amoskys_snmp_collec
                                                             metrics::Kind::counter, "bytes",
                                                             "Serialised size of these records"};
 
+inline constexpr metrics::MetricInfo shared_engines_metric{
+    "amoskys_snmp_shared_engine_ids_total", metrics::Kind::counter, "polls",
+    "Polls of devices that have the SNMPv3 engine id of another device"};
+
+inline constexpr metrics::MetricInfo traps_metric{"amoskys_snmp_traps_total",
+                                                  metrics::Kind::counter, "notifications",
+                                                  "Traps and informs taken", "kind"};
+inline constexpr metrics::MetricInfo traps_dropped_metric{
+    "amoskys_snmp_traps_dropped_total", metrics::Kind::counter, "datagrams",
+    "Traps not taken: malformed, wrong_community, not_authentic, not_a_trap, rate", "reason"};
+
 inline constexpr metrics::MetricInfo all_metrics[] = {
     polls_metric,      devices_metric,  duration_metric, requests_metric,
     retries_metric,    varbinds_metric, metrics_metric,  missing_metric,

@@ -15,19 +15,45 @@ constexpr config::Option options[] = {
         "target", "", "device to poll: [NAME=][udp:|udp6:|tcp:|tcp6:]HOST[:PORT]; repeatable"),
     option<&SnmpConfig::community>("community", "",
                                    "community of all targets; @FILE reads it from a file"),
-    option<&SnmpConfig::version>("version", "", "version of the protocol", {}, {.choices = "1|2c"}),
+    option<&SnmpConfig::targets_file>(
+        "targets_file", "", "file of further devices (YAML, CSV); see conf/snmp/README.md"),
+    option<&SnmpConfig::version>("version", "", "version of the protocol", {},
+                                 {.choices = "1|2c|3"}),
+    option<&SnmpConfig::user>("user", "", "version 3: user"),
+    option<&SnmpConfig::auth_protocol>("auth_protocol", "",
+                                       "version 3: authentication; with a password alone: sha", {},
+                                       {.choices = "none|md5|sha|sha224|sha256|sha384|sha512"}),
+    option<&SnmpConfig::auth_password>("auth_password", "", "version 3: authentication password"),
+    option<&SnmpConfig::priv_protocol>(
+        "priv_protocol", "",
+        "version 3: encryption; with a password alone: aes; c = the keys of Cisco", {},
+        {.choices = "none|des|aes|aes192|aes192c|aes256|aes256c"}),
+    option<&SnmpConfig::priv_password>("priv_password", "", "version 3: encryption password"),
+    option<&SnmpConfig::context>("context", "", "version 3: name of the context"),
     option<&SnmpConfig::interval>("interval", "", "time from one poll of a device to the next",
                                   {1, 86'400}),
-    option<&SnmpConfig::timeout>("timeout", "", "time that a device has for each try of a request",
-                                 {0.05, 60}),
+    option<&SnmpConfig::timeout>(
+        "timeout", "", "time that a device has for the first try of a request; doubles with each",
+        {0.05, 60}),
     option<&SnmpConfig::retries>("retries", "", "tries after the first one", {0, 10}),
-    option<&SnmpConfig::profile>("profile", "", "what is read from each device"),
-    option<&SnmpConfig::max_repetitions>("max_repetitions", "rows",
-                                         "most rows asked for in one GETBULK", {1, 1000}),
+    option<&SnmpConfig::profile>("profile", "",
+                                 "what is read from each device: NAME, or NAME+NAME"),
+    option<&SnmpConfig::profile_dir>("profile_dir", "",
+                                     "folder of further profiles; they go before the embedded"),
+    option<&SnmpConfig::vendor_profiles>("vendor_profiles", "",
+                                         "add the profile whose match is the device's sysObjectID"),
+    option<&SnmpConfig::max_repetitions>(
+        "max_repetitions", "rows", "most rows asked for in one GETBULK; a device begins with 25",
+        {1, 1000}),
     option<&SnmpConfig::max_in_flight>(
         "max_in_flight", "requests", "requests on their way to all devices together", {1, 10'000}),
     option<&SnmpConfig::max_rows>("max_rows", "rows", "most rows kept of one table column",
                                   {1, 1'000'000}),
+    option<&SnmpConfig::trap_listen>(
+        "trap_listen", "",
+        "addresses to take traps and informs on, with the same community or user: HOST:PORT"),
+    option<&SnmpConfig::trap_rate>("trap_rate", "notifications/s",
+                                   "most taken of one source on average", {1, 100'000}),
 };
 
 }  // namespace
@@ -55,6 +81,16 @@ const module::ModuleInfo snmp_module = {
         "texts as texts, the\n"
         "name of an interface, disk or storage as label. What a device does not have is missing, "
         "never 0.\n"
+        "\n"
+        "Version 3 takes a user with auth_password and priv_password; engines are discovered "
+        "without "
+        "waiting. The\n"
+        "last try of a device that never answers carries a second message, to tell a wrong secret "
+        "from a dead host.\n"
+        "\n"
+        "With trap_listen it also receives traps and informs, answers informs, and publishes both "
+        "as logs, linkDown\n"
+        "and linkUp as alarms too.\n"
         "\n"
         "Targets do not wait for each other. A device that keeps silent is published as offline, "
         "with the reason.\n"

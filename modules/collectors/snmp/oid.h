@@ -1,5 +1,4 @@
-// Object identifiers and the values that a device answers with, free of net-snmp's types, so that
-// planning and decoding are tested without it. Plain values; no threads.
+// Object identifiers and the values that a device answers with. Plain values; no threads.
 #pragma once
 
 #include <cstdint>

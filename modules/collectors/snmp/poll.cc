@@ -39,8 +39,9 @@ DevicePoll::DevicePoll(std::shared_ptr<const Profile> profile, Version version,
     for (const Table& table : profile_->tables)
         result_.tables.emplace_back(table.columns.size());
     memory_.rows.resize(profile_->tables.size());
-    if (memory_.repetitions == 0 || memory_.repetitions > limits_.max_repetitions)
-        memory_.repetitions = limits_.max_repetitions;
+    if (memory_.repetitions == 0)
+        memory_.repetitions = std::min(limits_.first_repetitions, limits_.max_repetitions);
+    memory_.repetitions = std::min(memory_.repetitions, limits_.max_repetitions);
     for (std::size_t first = 0; first < profile_->scalars.size(); first += limits_.max_scalars) {
         auto& group = scalar_groups_.emplace_back();
         for (std::size_t i = first;
@@ -240,8 +241,9 @@ bool DevicePoll::take_cell(Cursor& cursor, Varbind& varbind) {
         end_column(cursor, Fault::not_increasing);
         return false;
     }
-    if (rows.size() >= limits_.max_rows) {
-        end_column(cursor, Fault::too_many_rows);
+    const std::size_t own = profile_->tables[table_].max_rows;
+    if (rows.size() >= (own != 0 ? std::min(own, limits_.max_rows) : limits_.max_rows)) {
+        end_column(cursor, own != 0 ? std::nullopt : std::optional(Fault::too_many_rows));
         return false;
     }
     result_.bytes += cell_bytes(varbind);
@@ -266,7 +268,7 @@ void DevicePoll::table_response(Response& response) {
         if (!cursor.done)
             take_cell(cursor, response.varbinds[i]);
     }
-    // After trouble the size grows again, slowly.
+    // What went well is asked for in larger pieces; after trouble it begins small again.
     if (memory_.repetitions < limits_.max_repetitions && asked_repetitions_ == memory_.repetitions)
         ++memory_.repetitions;
 }

@@ -1,5 +1,5 @@
 // One poll of one device as a state machine: it says which request comes next and takes the answer.
-// No sockets, no clock, no net-snmp. At most one request is outstanding. Used by the session
+// No sockets, no clock. At most one request is outstanding. Used by the session
 // thread, the tests and the fuzzer.
 //
 //   next_request() -> on_response() | on_timeout() -> next_request() ... until it gives nothing;
@@ -17,16 +17,16 @@
 #include <utility>
 #include <vector>
 
+#include "modules/collectors/snmp/message.h"
 #include "modules/collectors/snmp/oid.h"
 #include "modules/collectors/snmp/profile.h"
 
 namespace amoskys::snmp {
 
-enum class Version : std::uint8_t { v1, v2c };
-
 struct PollLimits {
-    std::uint32_t max_repetitions = 25;  // rows asked for in one GETBULK
-    std::size_t max_rows = 10'000;       // of one column
+    std::uint32_t first_repetitions = 25;  // rows asked for in the first GETBULK of a device
+    std::uint32_t max_repetitions = 50;
+    std::size_t max_rows = 10'000;  // of one column
     std::size_t max_varbinds = 64;  // asked for in one request: about one unfragmented datagram
     std::size_t max_scalars = 24;   // in one GET
     std::size_t max_requests = 20'000;
@@ -53,7 +53,8 @@ enum class ErrorStatus : std::uint8_t {
     none = 0,
     too_big = 1,
     no_such_name = 2,
-    general_error = 5
+    general_error = 5,
+    no_access = 16
 };
 
 struct Response {

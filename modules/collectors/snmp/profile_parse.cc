@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <functional>
 #include <set>
 
 #include "core/base/text.h"
 #include "modules/collectors/snmp/profile.h"
+#include "modules/collectors/snmp/text_form.h"
 
 namespace amoskys::snmp {
 namespace {
@@ -49,7 +51,13 @@ class Reader {
     void flag(const YAML::Node& node, bool& out);
     void oid(const YAML::Node& node, Oid& out);
     void names(const YAML::Node& node, Metric& out);
+    void number(const YAML::Node& node, double& out);
     Metric metric(const YAML::Node& node);
+    Derived derived(const YAML::Node& node, const std::vector<Metric>& metrics,
+                    const std::vector<Derived>& before, bool open);
+    void name_list(const YAML::Node& node, std::vector<std::string>& out);
+    Cut cut(const YAML::Node& node);
+    Vendor vendor(const YAML::Node& node);
     Table table(const YAML::Node& node);
     void new_name(const YAML::Node& node, const std::string& name);
 
@@ -157,6 +165,72 @@ void Reader::new_name(const YAML::Node& node, const std::string& name) {
         error(node.Mark(), "more than " + std::to_string(max_metrics) + " metrics");
 }
 
+void Reader::number(const YAML::Node& node, double& out) {
+    const std::string text = node.IsScalar() ? node.Scalar() : "";
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (text.empty() || failed != std::errc() || end != text.data() + text.size() ||
+        !std::isfinite(out))
+        error(node.Mark(), "a number is wanted here");
+}
+
+void Reader::name_list(const YAML::Node& node, std::vector<std::string>& out) {
+    if (node.IsScalar())
+        return text(node, out.emplace_back());
+    list(node, "names", [&](const YAML::Node& item) { text(item, out.emplace_back()); });
+}
+
+// `open`: inputs may stand in an included profile, and are looked up there.
+Derived Reader::derived(const YAML::Node& node, const std::vector<Metric>& metrics,
+                        const std::vector<Derived>& before, bool open) {
+    Derived out;
+    std::string whole;
+    int ops = 0;
+    const auto op = [&](Derived::Op which) {
+        return [this, &out, &ops, which](const YAML::Node& n) {
+            out.op = which;
+            ++ops;
+            name_list(n, out.inputs);
+        };
+    };
+    map(node, "derived",
+        {{"metric",
+          [&](const YAML::Node& n) {
+              text(n, out.name);
+              new_name(n, out.name);
+          },
+          true},
+         {"rate", op(Derived::Op::rate)},
+         {"rates", op(Derived::Op::rates)},
+         {"sum", op(Derived::Op::sum)},
+         {"first", op(Derived::Op::first)},
+         {"percent", op(Derived::Op::percent)},
+         {"rest", op(Derived::Op::rest)},
+         {"of", [&](const YAML::Node& n) { text(n, whole); }},
+         {"scale", [&](const YAML::Node& n) { number(n, out.scale); }},
+         {"limit", [&](const YAML::Node& n) { text(n, out.limit); }},
+         {"discontinuity", [&](const YAML::Node& n) { text(n, out.discontinuity); }},
+         {"unit", [&](const YAML::Node& n) { text(n, out.unit); }, true},
+         {"stored", [&](const YAML::Node& n) { flag(n, out.stored); }}});
+    if (!node.IsMap())
+        return out;
+    if (ops != 1)
+        error(node.Mark(), "one of rate, rates, sum, first, percent, rest is wanted");
+    const bool pair = out.op == Derived::Op::percent || out.op == Derived::Op::rest;
+    if (pair != !whole.empty() || (pair && out.inputs.size() != 1))
+        error(node.Mark(), "percent and rest have one metric and `of`, the others no `of`");
+    if (pair)
+        out.inputs.push_back(whole);
+    std::vector<std::string> used = out.inputs;
+    used.push_back(out.limit);
+    used.push_back(out.discontinuity);
+    for (const std::string& input : used)
+        if (!open && !input.empty() &&
+            std::ranges::find(metrics, input, &Metric::name) == metrics.end() &&
+            std::ranges::find(before, input, &Derived::name) == before.end())
+            error(node.Mark(), "input " + printable(input) + ": no metric before it has that name");
+    return out;
+}
+
 Metric Reader::metric(const YAML::Node& node) {
     Metric out;
     map(node, "metric",
@@ -179,9 +253,29 @@ Metric Reader::metric(const YAML::Node& node) {
          {"unit", [&](const YAML::Node& n) { text(n, out.unit); }},
          {"read",
           [&](const YAML::Node& n) {
-              choice<Read>(n, {{"number", Read::number}, {"unsigned32", Read::unsigned32}},
+              choice<Read>(n,
+                           {{"number", Read::number},
+                            {"unsigned32", Read::unsigned32},
+                            {"date_time", Read::date_time}},
                            out.read);
           }},
+         {"hint",
+          [&](const YAML::Node& n) {
+              text(n, out.hint);
+              out.read = Read::hint;
+              if (!valid_hint(out.hint))
+                  error(n.Mark(), printable(out.hint) + ": no DISPLAY-HINT, as 1x:");
+          }},
+         {"scale", [&](const YAML::Node& n) { number(n, out.scale); }},
+         {"settles", [&](const YAML::Node& n) { flag(n, out.settles); }},
+         {"identity",
+          [&](const YAML::Node& n) {
+              text(n, out.identity);
+              if (!std::set<std::string>{"manufacturer", "model", "firmware", "serial"}.contains(
+                      out.identity))
+                  error(n.Mark(), "allowed are manufacturer, model, firmware, serial");
+          }},
+         {"vendor", [&](const YAML::Node& n) { text(n, out.vendor); }},
          {"stored", [&](const YAML::Node& n) { flag(n, out.stored); }},
          {"names", [&](const YAML::Node& n) { names(n, out); }}});
     if (node.IsMap() && (out.kind == MetricKind::text) != out.unit.empty())
@@ -193,7 +287,7 @@ Metric Reader::metric(const YAML::Node& node) {
 
 Table Reader::table(const YAML::Node& node) {
     Table out;
-    std::vector<YAML::Node> labels;
+    std::vector<YAML::Node> labels, values;
     map(node, "table",
         {{"table", [&](const YAML::Node& n) { text(n, out.name); }, true},
          {"labels",
@@ -205,7 +299,23 @@ Table Reader::table(const YAML::Node& node) {
               list(n, "columns",
                    [&](const YAML::Node& item) { out.columns.push_back(metric(item)); });
           },
-          true}});
+          true},
+         {"max_rows",
+          [&](const YAML::Node& n) {
+              double rows = 0;
+              number(n, rows);
+              if (!(rows >= 1 && rows <= 1e6))
+                  error(n.Mark(), "1 to 1000000 rows are allowed");
+              else
+                  out.max_rows = static_cast<std::size_t>(rows);
+          }},
+         {"derived", [&](const YAML::Node& n) {
+              list(n, "derived", [&](const YAML::Node& item) { values.push_back(item); });
+          }}});
+    for (const YAML::Node& value : values)
+        out.derived.push_back(derived(value, out.columns, out.derived, false));
+    if (errors_.empty() && !resolve(out.columns, out.derived))
+        error(node.Mark(), "derived values of this table do not fit");
     for (const YAML::Node& label : labels) {
         std::string name;
         text(label, name);
@@ -221,20 +331,85 @@ Table Reader::table(const YAML::Node& node) {
     return out;
 }
 
+Cut Reader::cut(const YAML::Node& node) {
+    Cut out;
+    const auto any = [this](const YAML::Node& n, std::string& into) {
+        if (!n.IsScalar())
+            return error(n.Mark(), "a text is wanted here");
+        into = n.Scalar();
+    };
+    map(node, "cut",
+        {{"after", [&](const YAML::Node& n) { any(n, out.after); }, true},
+         {"until", [&](const YAML::Node& n) { any(n, out.until); }, true},
+         {"last", [&](const YAML::Node& n) { flag(n, out.last); }},
+         {"skip", [&](const YAML::Node& n) {
+              double times = 0;
+              number(n, times);
+              if (!(times >= 0 && times <= 16) || out.until.empty())
+                  error(n.Mark(), "0 to 16 parts are allowed, after `until`");
+              else
+                  out.skip = static_cast<std::size_t>(times);
+          }}});
+    return out;
+}
+
+Vendor Reader::vendor(const YAML::Node& node) {
+    Vendor out;
+    const auto part = [&](const char* field) {
+        return [this, &out, field](const YAML::Node& n) { out.cuts.emplace_back(field, cut(n)); };
+    };
+    map(node, "vendor",
+        {{"oid", [&](const YAML::Node& n) { oid(n, out.oid); }, true},
+         {"name",
+          [&](const YAML::Node& n) {
+              if (!n.IsScalar() || !n.Scalar().empty())
+                  text(n, out.name);
+          },
+          true},
+         {"model", part("model")},
+         {"firmware", part("firmware")},
+         {"serial", part("serial")}});
+    return out;
+}
+
 Profile Reader::profile(const YAML::Node& root) {
     Profile out;
+    std::vector<YAML::Node> values;
     map(root, "profile",
         {{"profile", [&](const YAML::Node& n) { text(n, out.name); }, true},
          {"summary", [&](const YAML::Node& n) { text(n, out.summary); }},
+         {"include",
+          [&](const YAML::Node& n) {
+              list(n, "include",
+                   [&](const YAML::Node& item) { text(item, out.includes.emplace_back()); });
+          }},
          {"scalars",
           [&](const YAML::Node& n) {
               list(n, "scalars",
                    [&](const YAML::Node& item) { out.scalars.push_back(metric(item)); });
           }},
-         {"tables", [&](const YAML::Node& n) {
+         {"tables",
+          [&](const YAML::Node& n) {
               list(n, "tables", [&](const YAML::Node& item) { out.tables.push_back(table(item)); });
+          }},
+         {"vendors",
+          [&](const YAML::Node& n) {
+              list(n, "vendors",
+                   [&](const YAML::Node& item) { out.vendors.push_back(vendor(item)); });
+          }},
+         {"match",
+          [&](const YAML::Node& n) {
+              list(n, "match",
+                   [&](const YAML::Node& item) { oid(item, out.match.emplace_back()); });
+          }},
+         {"derived", [&](const YAML::Node& n) {
+              list(n, "derived", [&](const YAML::Node& item) { values.push_back(item); });
           }}});
-    if (root.IsMap() && out.scalars.empty() && out.tables.empty())
+    for (const YAML::Node& value : values)
+        out.derived.push_back(derived(value, out.scalars, out.derived, !out.includes.empty()));
+    if (errors_.empty() && out.includes.empty() && !resolve(out.scalars, out.derived))
+        error(root.Mark(), "derived values do not fit");
+    if (root.IsMap() && out.scalars.empty() && out.tables.empty() && out.includes.empty())
         error(root.Mark(), "a profile reads at least one scalar or table");
     return out;
 }

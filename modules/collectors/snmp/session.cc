@@ -1,16 +1,11 @@
 #include "modules/collectors/snmp/session.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -18,16 +13,19 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
-#include "core/base/check.h"
 #include "core/base/file.h"
-#include "modules/collectors/snmp/netsnmp_api.h"
+#include "modules/collectors/snmp/transport.h"
 
 namespace amoskys::snmp {
 namespace {
 
 using Steady = std::chrono::steady_clock;
-std::atomic<bool> running{false};  // one thread per process: see the header
+
+std::int64_t seconds_of(Steady::time_point when) {
+    return std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
+}
 
 // File descriptors that polls may use; the soft limit is raised as far as the system allows.
 std::size_t raise_descriptor_limit() {
@@ -43,34 +41,12 @@ std::size_t raise_descriptor_limit() {
     return limit.rlim_cur > 512 ? static_cast<std::size_t>(limit.rlim_cur) - 256 : 128;
 }
 
-// net-snmp connects TCP with a blocking call, which a silent host would hold for minutes. The
-// session is opened only after a connection of our own, made without waiting, went through.
-FileDescriptor begin_connect(const Peer& peer, int& failed_errno) {
-    const bool v6 = peer.transport.ends_with('6');
-    FileDescriptor fd(
-        ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    sockaddr_in6 six{};
-    sockaddr_in four{};
-    six.sin6_family = AF_INET6;
-    four.sin_family = AF_INET;
-    six.sin6_port = four.sin_port = htons(peer.port);
-    inet_pton(AF_INET6, peer.address.c_str(), &six.sin6_addr);
-    inet_pton(AF_INET, peer.address.c_str(), &four.sin_addr);
-    const auto* address =
-        v6 ? reinterpret_cast<const sockaddr*>(&six) : reinterpret_cast<const sockaddr*>(&four);
-    failed_errno = 0;
-    if (!fd ||
-        (::connect(fd.get(), address, v6 ? sizeof six : sizeof four) != 0 && errno != EINPROGRESS))
-        failed_errno = errno;
-    return fd;
-}
-
 struct Active {
     std::unique_ptr<PollJob> job;
-    NetsnmpSession session;
-    FileDescriptor connecting;  // TCP, before the session
-    bool opened = false;
+    Transport transport;
+    bool connecting = false;  // TCP
     bool holds_slot = false;
+    unsigned tries = 0;  // of the current request
     Steady::time_point started, sent, deadline;
     Steady::time_point timer;  // its entry in the timer set
     std::list<Active>::iterator self;
@@ -91,10 +67,13 @@ struct SessionThread::Impl {
     void take_inbox();
     void start_waiting();
     void begin(std::unique_ptr<PollJob> job);
-    void open_session(Active& active);
     void connected(Active& active);
     void send_next(Active& active);
-    void pump(Active& active);
+    void send_again(Active& active);
+    bool put(Active& active);
+    void receive(Active& active);
+    bool take(Active& active, ByteView message);
+    void fail(Active& active, std::string reason);
     void finish(Active& active);
     void set_timer(Active& active, Steady::time_point when);
     void release_slot(Active& active);
@@ -119,6 +98,7 @@ struct SessionThread::Impl {
     std::list<Active> active;
     std::set<std::pair<Steady::time_point, Active*>> timers;
     std::size_t in_flight = 0, max_open = 0;
+    std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(Transport::max_datagram);
 };
 
 SessionThread::SessionThread(const SessionOptions& options, const Clock& clock, Deliver deliver)
@@ -133,18 +113,14 @@ SessionThread::~SessionThread() {
     }
     impl_->wake();
     impl_->thread.join();
-    running = false;
 }
 
 Result<> SessionThread::start() {
-    check(!running.exchange(true), "one SNMP session thread at a time");
     impl_->epoll_fd = FileDescriptor(epoll_create1(EPOLL_CLOEXEC));
     impl_->event_fd = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!impl_->epoll_fd || !impl_->event_fd ||
-        !impl_->watch(impl_->event_fd.get(), EPOLLIN, nullptr)) {
-        running = false;
+        !impl_->watch(impl_->event_fd.get(), EPOLLIN, nullptr))
         return errno_error("snmp_thread", "creating the SNMP session thread's descriptors", errno);
-    }
     impl_->max_open = raise_descriptor_limit();
     impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
     return {};
@@ -172,7 +148,6 @@ bool SessionThread::Impl::watch(int fd, std::uint32_t events, Active* one) const
 }
 
 void SessionThread::Impl::run() {
-    initialise_netsnmp();
     std::array<epoll_event, 256> events{};
     for (;;) {
         const int count =
@@ -188,8 +163,7 @@ void SessionThread::Impl::run() {
             } else if (one->connecting) {
                 connected(*one);
             } else {
-                one->session.read();
-                pump(*one);
+                receive(*one);
             }
         }
         fire_timers();
@@ -240,88 +214,130 @@ void SessionThread::Impl::begin(std::unique_ptr<PollJob> job) {
     one.started = one.sent = Steady::now();
     one.holds_slot = true;
     ++in_flight;
-    if (!one.job->peer.transport.starts_with("tcp"))
-        return open_session(one);
-    int failed = 0;
-    one.connecting = begin_connect(one.job->peer, failed);
-    if (failed != 0 || !watch(one.connecting.get(), EPOLLOUT, &one)) {
-        one.job->failure =
-            std::string("connecting: ") + std::strerror(failed != 0 ? failed : errno);
-        return finish(one);
-    }
+    if (!one.transport.open(one.job->peer.address))
+        return fail(one, "connecting: " + one.transport.error());
+    one.connecting = one.transport.is_stream();
+    if (!watch(one.transport.fd(), one.connecting ? EPOLLOUT : EPOLLIN, &one))
+        return fail(one, std::string("watching the socket: ") + std::strerror(errno));
+    if (!one.connecting)
+        return send_next(one);
     one.deadline = one.started + one.job->peer.timeout;
     set_timer(one, std::min(one.deadline, one.sent + options.slot_hold));
 }
 
 void SessionThread::Impl::connected(Active& one) {
-    int failed = 0;
-    socklen_t size = sizeof failed;
-    getsockopt(one.connecting.get(), SOL_SOCKET, SO_ERROR, &failed, &size);
-    one.connecting = {};
-    if (failed != 0) {
-        one.job->failure = std::string("connecting: ") + std::strerror(failed);
-        return finish(one);
-    }
-    open_session(one);
-}
-
-void SessionThread::Impl::open_session(Active& one) {
-    if (auto opened = one.session.open(one.job->peer); !opened) {
-        one.job->failure = opened.error().message;
-        return finish(one);
-    }
-    if (!watch(one.session.fd(), EPOLLIN, &one)) {
-        one.job->failure = std::string("watching the socket: ") + std::strerror(errno);
-        return finish(one);
-    }
-    one.opened = true;
+    one.connecting = false;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = &one;
+    if (!one.transport.connected())
+        return fail(one, "connecting: " + one.transport.error());
+    if (epoll_ctl(epoll_fd.get(), EPOLL_CTL_MOD, one.transport.fd(), &event) != 0)
+        return fail(one, std::string("watching the socket: ") + std::strerror(errno));
     send_next(one);
 }
 
+void SessionThread::Impl::fail(Active& one, std::string reason) {
+    one.job->failure = std::move(reason);
+    one.job->poll.on_send_failure();
+    finish(one);
+}
+
 void SessionThread::Impl::send_next(Active& one) {
-    const auto request = one.job->poll.next_request();
+    auto request = one.job->poll.next_request();
     if (!request)
         return finish(one);
-    if (auto sent = one.session.send(*request); !sent) {
-        one.job->failure = sent.error().message;
-        one.job->poll.on_send_failure();
-        return finish(one);
+    one.job->dialog.begin(std::move(*request));
+    one.tries = 0;
+    put(one);
+}
+
+// The message of the current request, once more or for the first time.
+bool SessionThread::Impl::put(Active& one) {
+    const auto now = Steady::now();
+    const Bytes message = one.job->dialog.octets(seconds_of(now));
+    if (!one.transport.send(message)) {
+        fail(one, "sending: " + one.transport.error());
+        return false;
     }
     if (!one.holds_slot) {
         one.holds_slot = true;
         ++in_flight;
     }
-    one.sent = Steady::now();
-    one.deadline = one.sent + one.job->peer.timeout;
+    one.sent = now;
+    one.deadline = now + one.job->peer.timeout * (1U << std::min(one.tries, 16U));
     set_timer(one, std::min(one.deadline, one.sent + options.slot_hold));
+    return true;
 }
 
-// Acts on what net-snmp brought, if anything.
-void SessionThread::Impl::pump(Active& one) {
+void SessionThread::Impl::send_again(Active& one) {
     PollJob& job = *one.job;
-    switch (one.session.take_event()) {
-        case NetsnmpSession::Event::response:
-            if (job.first_answer_ns == 0) {
-                job.first_answer_ns = clock.now_ns();
-                job.first_answer_after = Steady::now() - one.sent;
-            }
-            job.poll.on_response(std::move(one.session.response()));
-            return send_next(one);
-        case NetsnmpSession::Event::timed_out:
-            job.poll.on_timeout();
-            return send_next(one);
-        case NetsnmpSession::Event::failed:
-            job.failure = "the connection was closed";
-            job.poll.on_send_failure();
-            return finish(one);
-        case NetsnmpSession::Event::none:
+    if (one.tries == job.peer.retries || one.transport.is_stream()) {
+        job.poll.on_timeout();
+        return send_next(one);
+    }
+    ++one.tries;
+    ++job.retried;
+    if (!put(one))
+        return;
+    if (one.tries == job.peer.retries && !job.poll.result().answered) {
+        const Bytes probe = job.dialog.probe(seconds_of(one.sent));
+        if (!probe.empty() && !one.transport.send(probe))
+            fail(one, "sending: " + one.transport.error());
+    }
+}
+
+void SessionThread::Impl::receive(Active& one) {
+    for (;;) {
+        ByteView message;
+        switch (one.transport.read(buffer, message)) {
+            case Transport::State::idle:
+                return;
+            case Transport::State::refused:
+                one.job->refused = true;  // it may be starting: the tries go on
+                return;
+            case Transport::State::failed:
+                return fail(one, one.transport.error());
+            case Transport::State::message:
+                // Another datagram that waits wakes us again; what lies in a stream's buffer does
+                // not.
+                if (!take(one, message) || !one.transport.is_stream())
+                    return;
+                break;
+        }
+    }
+}
+
+// False where `one` is over.
+bool SessionThread::Impl::take(Active& one, ByteView message) {
+    PollJob& job = *one.job;
+    const std::size_t before = active.size();
+    Response answer;
+    switch (job.dialog.receive(message, seconds_of(Steady::now()), answer)) {
+        case Dialog::Outcome::ignored:
+            return true;
+        case Dialog::Outcome::again:
+            return put(one);
+        case Dialog::Outcome::refused:
+            fail(one, job.dialog.reason());
+            return false;
+        case Dialog::Outcome::answer:
             break;
     }
-    if (one.session.fd() < 0) {
-        job.failure = "the connection was closed";
-        job.poll.on_send_failure();
-        finish(one);
+    if (job.first_answer_ns == 0) {
+        job.first_answer_ns = clock.now_ns();
+        job.first_answer_at = Steady::now();
+        job.first_answer_after = job.first_answer_at - one.sent;
     }
+    if (answer.status == ErrorStatus::no_access && !job.poll.result().answered) {
+        fail(one,
+             "the device refuses access (authorizationError): no view for this user, level "
+             "and context");
+        return false;
+    }
+    job.poll.on_response(std::move(answer));
+    send_next(one);
+    return active.size() == before;
 }
 
 void SessionThread::Impl::set_timer(Active& one, Steady::time_point when) {
@@ -340,17 +356,9 @@ void SessionThread::Impl::on_timer(Active& one, Steady::time_point now) {
         release_slot(one);
     if (now < one.deadline)
         return set_timer(one, one.deadline);
-    if (one.connecting) {
-        one.job->failure = "connecting: timed out";
-        return finish(one);
-    }
-    // net-snmp counts the tries; until it gives up, the next deadline is one timeout away.
-    const std::uint64_t before = one.session.retried();
-    one.session.on_timer();
-    one.deadline = now + (one.session.retried() != before ? one.job->peer.timeout
-                                                          : Duration(std::chrono::milliseconds(2)));
-    set_timer(one, one.deadline);
-    pump(one);
+    if (one.connecting)
+        return fail(one, "connecting: timed out");
+    send_again(one);
 }
 
 void SessionThread::Impl::fire_timers() {
@@ -364,7 +372,6 @@ void SessionThread::Impl::finish(Active& one) {
     timers.erase({one.timer, &one});
     auto job = std::move(one.job);
     job->elapsed = Steady::now() - one.started;
-    job->retried = one.session.retried();
     active.erase(one.self);  // closes the socket, which leaves epoll by that
     deliver(std::move(job));
 }

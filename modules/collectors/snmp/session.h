@@ -1,13 +1,12 @@
-// The one thread that runs net-snmp: it opens a session per poll, sends what the DevicePoll asks
-// for, and hands the finished poll back. net-snmp is not thread-safe, so one SessionThread exists
-// at a time, and nothing else calls the library. It reads no configuration file, loads no MIB,
-// writes nothing and logs nothing.
+// The thread that talks to devices: one non-blocking socket per poll, epoll, timers. It sends what
+// the DevicePoll asks for in the words of the Dialog, and hands the finished poll back.
 //
 //   submit() -> queue (bounded) -> open, send, answer or timeout, send ... -> deliver()      one
 //   request per device
 //
 // Window: at most max_in_flight requests that were sent less than slot_hold ago. A device that
-// keeps silent longer waits outside the window, so that dead devices cost the others nothing.
+// keeps silent longer waits outside the window, so that dead devices cost the others nothing. The
+// timeout doubles with each try; TCP, which repeats by itself, has one.
 #pragma once
 
 #include <cstdint>
@@ -17,35 +16,38 @@
 
 #include "core/base/clock.h"
 #include "core/base/result.h"
-#include "core/config/option.h"
+#include "modules/collectors/snmp/dialog.h"
 #include "modules/collectors/snmp/poll.h"
+#include "modules/collectors/snmp/transport.h"
 
 namespace amoskys::snmp {
 
 struct Peer {
-    std::string transport;  // udp, udp6, tcp, tcp6
-    std::string address;    // numeric
-    std::uint16_t port = 161;
-    Version version = Version::v2c;
-    config::Secret community;
-    Duration timeout{};    // of one try
+    Address address;
+    Duration timeout{};    // of the first try
     unsigned retries = 0;  // tries after the first
 };
 
 struct PollJob {
-    PollJob(std::uint64_t target_, Peer peer_, DevicePoll poll_)
-        : target(target_), peer(std::move(peer_)), poll(std::move(poll_)) {}
+    PollJob(std::uint64_t target_, Peer peer_, Dialog dialog_, DevicePoll poll_)
+        : target(target_),
+          peer(std::move(peer_)),
+          dialog(std::move(dialog_)),
+          poll(std::move(poll_)) {}
 
     std::uint64_t target;  // the caller's
     Peer peer;
     bool urgent = false;  // goes before those that are not: devices that answered last time
+    Dialog dialog;
     DevicePoll poll;
     // Filled in by the thread:
     UnixNanos first_answer_ns = 0;
+    std::chrono::steady_clock::time_point first_answer_at;
     Duration first_answer_after{};  // since its request was first sent
     Duration elapsed{};             // since the first request
     std::uint64_t retried = 0;      // requests sent again
-    std::string failure;            // why nothing could be sent; empty otherwise
+    bool refused = false;           // the host said that nothing listens there
+    std::string failure;            // why the poll could not go on; empty otherwise
 };
 
 struct SessionOptions {

@@ -84,8 +84,41 @@ TEST_CASE("every embedded profile parses under its own name") {
         INFO(embedded.name);
         const auto profile = find_profile(embedded.name);
         REQUIRE(profile.has_value());
-        CHECK((*profile)->name == embedded.name);
+        CHECK(parse_profile(embedded.yaml, "")->name == embedded.name);
     }
+}
+
+TEST_CASE(
+    "the earlier profiles have the earlier contents, without what stands in two of them twice") {
+    const auto names = [](const char* profile) {
+        std::set<std::string> out;
+        const auto found = find_profile(profile);
+        REQUIRE(found.has_value());
+        std::size_t metrics = 0;
+        const auto add = [&](const Metric& metric) {
+            if (!metric.stored)
+                return;
+            ++metrics;
+            out.insert(metric.name);
+        };
+        std::ranges::for_each((*found)->scalars, add);
+        for (const Table& table : (*found)->tables)
+            std::ranges::for_each(table.columns, add);
+        CHECK(out.size() == metrics);
+        return out;
+    };
+    const std::set<std::string> system{"sysDescr", "sysUpTime", "sysContact", "sysName",
+                                       "sysLocation"};
+    CHECK(names("minimal") == system);
+    CHECK(names("standard").size() == 5 + 1 + 5);
+    for (const char* metric : {"laLoad15", "diskIOReads", "hrStorageUsed", "hrProcessorLoad"})
+        CHECK(names("performance").contains(metric));
+    CHECK_FALSE(names("performance").contains("ifDescr"));
+    CHECK(names("network_focus").contains("ifHCInOctets"));
+    auto both = names("performance");
+    both.merge(names("network_focus"));
+    CHECK(names("full") == both);
+    CHECK(names("network_focus+performance") == both);
 }
 
 TEST_CASE("an unknown profile is refused with those that exist and the nearest one") {

@@ -17,7 +17,10 @@ class Snmpd {
     Snmpd(const Snmpd&) = delete;
     Snmpd& operator=(const Snmpd&) = delete;
 
-    std::string address() const { return "udp:127.0.0.1:" + std::to_string(port_); }
+    std::string address(const std::string& transport = "udp") const {
+        return transport + (transport.ends_with('6') ? ":[::1]:" : ":127.0.0.1:") +
+               std::to_string(port_);
+    }
     int port() const { return port_; }
     void stop();  // SIGSTOP: it is there, but does not answer
 
