@@ -352,7 +352,7 @@ void SnmpCollector::note_engine(std::size_t index) {
     if (fresh || known->second == index)
         return;
     const Device& other = devices_[known->second];
-    if (other.dialog && other.dialog->engine_id() != id) {
+    if (!other.polling && other.dialog->engine_id() != id) {
         known->second = index;
         return;
     }
