@@ -3,6 +3,7 @@
 // sockets, no clock: the caller says the time.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>

@@ -193,7 +193,8 @@ TEST_CASE("numbers are scaled, and octets shown by their hint") {
     run(poll, box.agent);
     DeviceContext context;
     bool found = false;
-    for (const auto& event : decode(*box.profile, poll.result(), context).records[0].events())
+    const Decoded decoded = decode(*box.profile, poll.result(), context);
+    for (const auto& event : decoded.records[0].events())
         if (event.metric_data().metric_name() == "mac") {
             found = true;
             CHECK(event.metric_data().string_value() == "00:1a:2b:ff:00:01");

@@ -33,6 +33,8 @@ class Snmpd {
     int pid_ = -1, port_ = 0;
 };
 
+bool has_ipv6();  // of the loopback interface
+
 // A UDP port of 127.0.0.1 on which nothing listens (at this moment).
 int free_udp_port();
 

@@ -34,6 +34,15 @@ int free_udp_port() {
     return ntohs(address.sin_port);
 }
 
+bool has_ipv6() {
+    std::ifstream addresses("/proc/net/if_inet6");
+    std::string line;
+    while (std::getline(addresses, line))
+        if (line.starts_with("00000000000000000000000000000001"))
+            return true;
+    return false;
+}
+
 std::unique_ptr<Snmpd> Snmpd::start(const std::string& access) {
     if (::access("/usr/sbin/snmpd", X_OK) != 0 || ::access("/usr/bin/snmpbulkwalk", X_OK) != 0) {
         WARN("snmpd or snmpbulkwalk is not installed: not tested against a real agent");
@@ -63,7 +72,7 @@ std::unique_ptr<Snmpd> Snmpd::start(const std::string& access) {
                                    "-smux",
                                    agent->address(),
                                    agent->address("tcp")};
-    if (std::filesystem::exists("/proc/net/if_inet6")) {
+    if (has_ipv6()) {
         words.push_back(agent->address("udp6"));
         words.push_back(agent->address("tcp6"));
     }
@@ -181,7 +190,7 @@ TEST_CASE("what is collected from a real snmpd is what snmpwalk reads before and
     std::size_t compared = 0;
     const auto check_one = [&](const Metric& metric, const std::string& oid,
                                const std::string& index) {
-        if (!metric.stored || !before.contains(oid) || !after.contains(oid))
+        if (!metric.stored || metric.settles || !before.contains(oid) || !after.contains(oid))
             return;
         INFO(metric.name << " " << index);
         const auto found = got.find({metric.name, index});
@@ -251,7 +260,7 @@ TEST_CASE("version 1 reads the same rows as version 2c, but for 64-bit counters"
         INFO(key.first << " " << key.second);
         if (key.first.starts_with("ifHC") || key.first.ends_with("X") ||
             key.first.starts_with("hrSWRun") || key.first == "memSysAvail" ||
-            key.first == "hrProcessorLoad")
+            key.first == "hrProcessorLoad" || key.first == "memUsedPercent")
             continue;
         CHECK(v1.contains(key));
     }

@@ -1,6 +1,5 @@
 // Version 3, the transports, and what is said when a device does not want to talk, all with
 // Debian's snmpd.
-#include <filesystem>
 #include <set>
 
 #include "modules/collectors/snmp/test/run.h"
@@ -101,10 +100,9 @@ TEST_CASE("UDP and TCP, IPv4 and IPv6 give the same") {
     const auto agent = Snmpd::start(users());
     if (!agent)
         return;
-    const bool has_v6 = std::filesystem::exists("/proc/net/if_inet6");
     for (const char* transport : {"udp", "tcp", "udp6", "tcp6"}) {
-        if (!has_v6 && std::string_view(transport).ends_with('6')) {
-            WARN("this kernel has no IPv6: " << transport << " is not tested");
+        if (!has_ipv6() && std::string_view(transport).ends_with('6')) {
+            WARN("there is no IPv6 here: " << transport << " is not tested");
             continue;
         }
         INFO(transport);
@@ -135,9 +133,6 @@ TEST_CASE("each way in which a device refuses has its own words") {
     SnmpConfig auth = v3_config(agent->address(), levels[7]);
     auth.auth_password.value = "authpass2";
     said.insert(has(reason(std::move(auth)), "wrong authentication password"));
-    SnmpConfig hash = v3_config(agent->address(), levels[7]);
-    hash.auth_protocol = "sha512";
-    said.insert(has(reason(std::move(hash)), "wrong authentication password or protocol (sha512)"));
     SnmpConfig priv = v3_config(agent->address(), levels[7]);
     priv.priv_password.value = "privpass2";
     priv.timeout = std::chrono::milliseconds(200);
@@ -158,7 +153,7 @@ TEST_CASE("each way in which a device refuses has its own words") {
     view.profile = "network_focus";
     Run narrow(std::move(view));
     CHECK(narrow.emitter.metrics().size() == 1);
-    CHECK(said.size() == 7);
+    CHECK(said.size() == 6);
 }
 
 TEST_CASE("dead version 3 devices cost the live ones nothing") {
