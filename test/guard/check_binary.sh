@@ -19,8 +19,8 @@ static)
     echo "static-pie, no INTERP, no NEEDED"
     ;;
 crypto)
-    defined=$(nm "$binary" | grep -c ' T AES_encrypt$') || true
-    [ "$defined" -eq 1 ] || fail "AES_encrypt is defined $defined times: more or less than one crypto library"
+    defined=$(nm "$binary" | grep -c ' [Tt] AES_set_encrypt_key$') || true
+    [ "$defined" -eq 1 ] || fail "AES_set_encrypt_key is defined $defined times: more or less than one crypto library"
     grep -qa 'OpenSSL 3\.' "$binary" && fail "carries text of OpenSSL 3"
     echo "one crypto library"
     ;;

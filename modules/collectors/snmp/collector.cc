@@ -241,14 +241,14 @@ io::Task<Result<>> SnmpCollector::take(module::Emitter& emitter, std::unique_ptr
     const bool read = job->poll.result().answered;
     if (read)
         note_engine(static_cast<std::size_t>(job->target));
+    std::vector<messaging::DeviceTelemetry> records =
+        read ? read_device(device, *job) : lost_device(device, *job);
     if (!read) {
         // It may be another one when it comes back.
         device.dialog->forget_engine();
         device.identity.reset();
         device.rates = {};
     }
-    std::vector<messaging::DeviceTelemetry> records =
-        read ? read_device(device, *job) : lost_device(device, *job);
     if (context_.once && metrics_ == 0) {
         // A run that reads nothing at all fails and stores nothing.
         std::ranges::move(records, std::back_inserter(held_));
