@@ -56,6 +56,8 @@ struct EnvelopeBuilder::Parts {
     Priority priority = Priority::normal;
     SeqNo sequence;
     ByteView prev_signature;
+    bool requires_acknowledgment = false, hint_no_compress = false;
+    std::string_view epoch_reason;
 };
 
 EnvelopeBuilder::EnvelopeBuilder(std::string agent_id, std::string lane,
@@ -92,6 +94,10 @@ Result<std::string> EnvelopeBuilder::assemble(const Parts& parts, Signature& sig
     writer.text(Message::kSigningAlgorithmFieldNumber,
                 crypto::algorithm_name(crypto::Algorithm::ed25519_sha256));
     writer.text(Message::kPriorityFieldNumber, priority_name(parts.priority));
+    if (parts.hint_no_compress)
+        writer.text(Message::kProcessingHintsFieldNumber, no_compress_hint);
+    writer.number(Message::kRequiresAcknowledgmentFieldNumber,
+                  parts.requires_acknowledgment ? 1 : 0);
     writer.number(Message::kSequenceFieldNumber, parts.sequence.value);
     writer.number(Message::kEpochFieldNumber, state_.epoch.value);
     writer.text(Message::kKeyIdFieldNumber, key_->id());
@@ -99,6 +105,7 @@ Result<std::string> EnvelopeBuilder::assemble(const Parts& parts, Signature& sig
     writer.text(Message::kAgentIdFieldNumber, agent_id_);
     if (gap)
         writer.text(payload_field, as_text(parts.payload));
+    writer.text(Message::kEpochReasonFieldNumber, parts.epoch_reason);
 
     std::string& out = writer.bytes();
     signature = key_->sign_digest(crypto::envelope_tag, crypto::sha256(as_bytes(out)));
@@ -120,6 +127,9 @@ Result<std::string> EnvelopeBuilder::build(const BuildRequest& request) {
     parts.ts_ns = request.ts_ns;
     parts.idempotency_key = request.idempotency_key;
     parts.priority = request.priority;
+    parts.requires_acknowledgment = request.requires_acknowledgment;
+    parts.hint_no_compress = request.hint_no_compress;
+    parts.epoch_reason = request.epoch_reason;
     parts.sequence = state_.last_sequence.next();
     parts.prev_signature = state_.last_signature;
     Signature signature{};
@@ -139,6 +149,7 @@ Result<std::string> EnvelopeBuilder::build_gap(const Gap& gap, UnixNanos ts_ns) 
     parts.ts_ns = ts_ns;
     parts.sequence = gap.last;
     parts.prev_signature = gap.prev_signature;
+    parts.epoch_reason = gap.epoch_reason;
     Signature signature{};
     return assemble(parts, signature);
 }

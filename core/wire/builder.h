@@ -29,6 +29,9 @@ struct BuildRequest {
     UnixNanos ts_ns = 0;
     std::string idempotency_key = {};  // optional
     Priority priority = Priority::normal;
+    bool requires_acknowledgment = false;
+    bool hint_no_compress = false;
+    std::string_view epoch_reason = {};  // of the first envelope of an epoch
 };
 
 class EnvelopeBuilder {
@@ -48,6 +51,7 @@ class EnvelopeBuilder {
         std::string reason;
         Bytes prev_signature, last_signature;
         UnixNanos from_ns = 0, to_ns = 0;
+        std::string epoch_reason = {};  // where it is the first of an epoch
     };
     Result<std::string> build_gap(const Gap& gap, UnixNanos ts_ns) const;
     const WriterState& state() const { return state_; }

@@ -80,6 +80,12 @@ class Cutter {
 
   private:
     bool field(FieldTag tag, std::size_t start) {
+        if (tag.number == Message::kEpochReasonFieldNumber && tag.type == WireType::bytes) {
+            ByteView value;
+            const bool whole = cursor_.bytes(value);
+            out_.epoch_reason = as_text(value);
+            return whole;
+        }
         if (!known_number(tag.number))
             return cursor_.skip(tag.type);
         if (is_varint_field(tag.number)) {
@@ -148,6 +154,9 @@ class Cutter {
             case Message::kPriorityFieldNumber:
                 out_.priority = parse_priority(words);
                 return true;
+            case Message::kProcessingHintsFieldNumber:
+                out_.hint_no_compress = out_.hint_no_compress || words == no_compress_hint;
+                return true;
             case Message::kKeyIdFieldNumber:
                 out_.key_id = words;
                 return true;
@@ -202,6 +211,11 @@ Result<CutEnvelope> cut_envelope(ByteView stored, DeviceVisitor visit, void* con
         out.last_event_ns = std::max(facts.last_ns, out.ts_ns);
     }
     return out;
+}
+
+bool hints_no_compress(ByteView stored) {
+    Cutter cutter(stored);
+    return !cutter.run() && cutter.result().hint_no_compress;
 }
 
 Digest canonical_digest(const CutEnvelope& envelope) {

@@ -31,6 +31,8 @@ inline constexpr std::size_t max_envelope_bytes = 131072;
 inline constexpr std::size_t max_idempotency_key_bytes = 256;
 inline constexpr std::size_t signature_bytes = 64;
 inline constexpr std::string_view envelope_version = "1.0";
+// The processing hint that the transport heeds: the payload is compressed already.
+inline constexpr std::string_view no_compress_hint = "no-compress";
 
 enum class PayloadKind : std::uint8_t { flow = 4, process = 5, device = 6, batch = 7, gap = 105 };
 enum class Priority : std::uint8_t {
@@ -53,6 +55,8 @@ struct CutEnvelope {
     std::string_view agent_id, lane, key_id, algorithm, idempotency_key;
     Priority priority = Priority::normal;
     bool requires_acknowledgment = false;
+    bool hint_no_compress = false;
+    std::string_view epoch_reason;
     UnixNanos ts_ns = 0;
     SeqNo sequence;  // 0 = without sequence
     Epoch epoch;
@@ -83,6 +87,9 @@ using DeviceVisitor = void (*)(void* context, std::string_view device_id);
 Result<CutEnvelope> cut_envelope(ByteView stored, DeviceVisitor visit = nullptr,
                                  void* context = nullptr,
                                  std::size_t limit_bytes = max_envelope_bytes);
+
+// Whether the top level carries that hint; the payload is not walked.
+bool hints_no_compress(ByteView stored);
 
 Digest canonical_digest(const CutEnvelope& envelope);      // SHA-256(before_sig | after_sig)
 std::string canonical_bytes(const CutEnvelope& envelope);  // before_sig | after_sig, copied

@@ -3,7 +3,7 @@
 
 For each vector of manifest.json: the file's SHA-256; that Python's protobuf parses it and writes the
 same bytes again; for an envelope the strict form's canonical bytes, their digest and the signature;
-for a frame its length prefix and, for a receipt, the log's signature. Exit 0 = all hold, 1 = one does
+for a frame its length prefix and, for a receipt or a head, its signature. Exit 0 = all hold, 1 = one does
 not, 77 = protoc, python3-protobuf or python3-cryptography is not there.
 """
 import hashlib
@@ -107,6 +107,13 @@ def check_receipt(receipt, manifest):
     verify(key, signature, tagged(manifest["receipt_tag"], rewritten(receipt)), "receipt")
 
 
+def check_head(head, manifest, key):
+    signature = head.sig
+    head.ClearField("sig")
+    expect(head.key_id == manifest["key_id"], "key_id of the head")
+    verify(key, signature, tagged(manifest["head_tag"], rewritten(head)), "head")
+
+
 def check_vector(row, manifest, find, key):
     data = (GOLDEN / row["file"]).read_bytes()
     expect(len(data) == row["bytes"], "length")
@@ -126,6 +133,8 @@ def check_vector(row, manifest, find, key):
         expect(message.WhichOneof("body") == row["file"][len("frame_"):-len(".bin")], "body")
         if message.HasField("receipt"):
             check_receipt(message.receipt, manifest)
+        if message.HasField("head"):
+            check_head(message.head, manifest, key)
 
 
 def main():

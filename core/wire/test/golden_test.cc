@@ -269,6 +269,22 @@ bus::Receipt receipt() {
     return out;
 }
 
+bus::Head head() {
+    bus::Head out;
+    out.set_key_id(test_key()->id());
+    out.set_agent_id("edge-1");
+    out.set_lane("snmp");
+    out.set_epoch(epoch.value);
+    out.set_last_sequence(7);
+    out.set_head_digest(std::string(32, 'd'));
+    out.set_time_ns(ts);
+    out.set_interval_ms(30000);
+    const std::string body = out.SerializeAsString();
+    const Signature sig = test_key()->sign_digest(crypto::head_tag, crypto::sha256(as_bytes(body)));
+    out.set_sig(std::string(as_text(sig)));
+    return out;
+}
+
 // One small frame for each body, with the first field that it has.
 void add_frames(std::vector<Vector>& out) {
     const std::string device_envelope = out.front().bytes;
@@ -290,6 +306,9 @@ void add_frames(std::vector<Vector>& out) {
             frame.mutable_deliver()->set_envelope(device_envelope);
         } else if (field.number() == Frame::kReceiptFieldNumber) {
             *frame.mutable_receipt() = receipt();
+        } else if (field.number() == Frame::kHeadFieldNumber) {
+            frame.clear_request_id();
+            *frame.mutable_head() = head();
         } else if (field.number() == Frame::kAckFieldNumber) {
             frame.clear_request_id();
             frame.mutable_ack()->set_first_request_id(1);
@@ -329,6 +348,7 @@ std::string manifest(const std::vector<Vector>& all) {
     out["log_public_key"] = to_hex(test_key(32)->public_key());
     out["envelope_tag"] = crypto::envelope_tag;
     out["receipt_tag"] = crypto::receipt_tag;
+    out["head_tag"] = crypto::head_tag;
     out["vectors"] = Json::array();
     for (const Vector& vector : all) {
         Json row = Json::object();
