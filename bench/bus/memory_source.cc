@@ -50,6 +50,14 @@ Result<> MemorySource::reject(SeqNo, const std::string& reason) {
     return make_error(ErrorKind::internal, "bench_rejected", reason);
 }
 
+void MemorySource::keep(const amoskys::bus::Receipt&) {}  // nothing to compare them with later
+
+std::optional<amoskys::bus::Head> MemorySource::signed_head(Duration) {
+    return std::nullopt;
+}
+
+void MemorySource::session_ended() {}  // it has no limit that would make it drop anything
+
 io::Task<> MemorySource::wait_for_more() {
     co_await more_.wait();
 }

@@ -16,6 +16,7 @@
 #include "core/crypto/signing.h"
 #include "core/crypto/trust_map.h"
 #include "core/link/device_registry.h"
+#include "core/link/head_table.h"
 #include "core/link/lane_table.h"
 #include "core/link/server_metrics.h"
 #include "core/wal/writer.h"
@@ -100,6 +101,7 @@ struct BusState {
 
     LaneTable lanes;
     DeviceRegistry devices;
+    HeadTable heads;
     Budget budget;
     std::map<std::string, EventRate, std::less<>> rates;  // by agent
     std::map<std::string, Digest, std::less<>>

@@ -18,19 +18,25 @@ using Steady = std::chrono::steady_clock;
 constexpr std::size_t write_bytes = 256 * 1024;
 constexpr auto tick_interval = 1s;
 // An operator has to act: no use in asking every second.
-constexpr auto violation_wait = 30s;
+constexpr auto operator_wait = 30s;
+constexpr auto return_wait_max = 1h;
 constexpr unsigned refusals_until_fatal = 3;
 
 // One connection: its tasks share it.
 struct Link {
-    Link(asio::io_context& io_, Source& source, const ClientOptions& options, ClientStats& stats)
-        : io(io_), machine(source, options, stats), wake(io_), stall(options.stalled_write) {}
+    Link(asio::io_context& io_, Source& source, const ClientOptions& options, ClientStats& stats,
+         io::Endpoint bus)
+        : io(io_),
+          machine(source, options, stats, std::move(bus)),
+          wake(io_),
+          stall(options.stalled_write) {}
     asio::io_context& io;
     std::unique_ptr<TlsStream> stream;
     ClientMachine machine;
     io::Event wake;
     std::chrono::nanoseconds stall;
     bool welcomed = false;
+    bool leaving = false;  // for the preferred bus
 };
 
 io::Task<Result<>> read_frames(std::shared_ptr<Link> link) {
@@ -99,6 +105,30 @@ io::Task<Result<>> watch_source(std::shared_ptr<Link> link, Source& source) {
     }
 }
 
+// On another bus than the preferred one: tries that one now and then, and ends the session in good
+// order once it answers.
+io::Task<Result<>> watch_preferred(std::shared_ptr<Link> link, TlsContext context,
+                                   ClientOptions options, std::chrono::nanoseconds interval) {
+    while (true) {
+        const bool slept = co_await io::sleep_for(interval);
+        if (!slept)
+            co_return Result<>();
+        auto dialling = dial(link->io, options.buses.front(), context, options);
+        auto stream = co_await std::move(dialling);
+        if (stream) {
+            close_socket(**stream);
+            link->leaving = true;
+            link->machine.finish();
+            link->wake.notify();
+            co_return Result<>();
+        }
+    }
+}
+
+bool needs_operator(const Error& error) {
+    return error.code == "bus_security_violation" || error.code == "bus_log_key";
+}
+
 bool identity_refused(const Error& error) {
     return error.code == "bus_identity_refused" || error.code == "bus_permission_denied";
 }
@@ -107,14 +137,24 @@ bool identity_refused(const Error& error) {
 
 struct Client::Impl {
     Impl(asio::io_context& io_, ClientOptions options_, Source& source_)
-        : io(io_), options(std::move(options_)), source(source_) {}
+        : io(io_), options(std::move(options_)), source(source_), returned(io_) {}
 
     asio::io_context& io;
     ClientOptions options;
     Source& source;
     ClientStats stats;
+    std::shared_ptr<Link> link;  // of the session that is open
+    // Doubled each time that the preferred bus took the connection and then refused the lane.
+    std::chrono::nanoseconds return_wait{};
+    bool finishing = false, running = false;
+    io::Event returned;  // from run()
 
-    io::Task<Result<>> session(io::Endpoint bus, TlsContext context, bool* welcomed);
+    struct Ended {
+        Error why;
+        bool welcomed = false, leaving = false;
+    };
+    io::Task<Ended> session(std::size_t at, TlsContext context);
+    io::Task<Result<>> run();
 };
 
 Client::Client(asio::io_context& io, ClientOptions options, Source& source)
@@ -125,12 +165,15 @@ const ClientStats& Client::stats() const {
 }
 
 // One connection, until it ends.
-io::Task<Result<>> Client::Impl::session(io::Endpoint bus, TlsContext context, bool* welcomed) {
-    auto link = std::make_shared<Link>(io, source, options, stats);
+io::Task<Client::Impl::Ended> Client::Impl::session(std::size_t at, TlsContext context) {
+    const io::Endpoint bus = options.buses[at];
+    link = std::make_shared<Link>(io, source, options, stats, bus);
+    if (finishing)
+        link->machine.finish();
     auto dialling = dial(io, bus, context, options);
     auto stream = co_await std::move(dialling);
     if (!stream)
-        co_return stream.error();
+        co_return Ended{stream.error()};
     link->stream = std::move(*stream);
     ++stats.connects;
     stats.connected = true;
@@ -141,52 +184,95 @@ io::Task<Result<>> Client::Impl::session(io::Endpoint bus, TlsContext context, b
     group.spawn("link reader", read_frames(link));
     group.spawn("link writer", write_frames(link));
     group.spawn("link source", watch_source(link, source));
-    auto result = co_await group.join();
+    if (at != 0 && options.return_after > 0ns) {
+        auto watching = watch_preferred(link, context, options, return_wait);
+        group.spawn("link preferred", std::move(watching));
+    }
+    const auto joined = co_await group.join();
     close_socket(*link->stream);
     stats.connected = false;
-    *welcomed = link->welcomed;
-    co_return result;
+    source.session_ended();
+    Ended ended{joined ? make_error(ErrorKind::unavailable, "bus_closed", "the connection ended")
+                       : joined.error(),
+                link->welcomed, link->leaving};
+    link.reset();
+    co_return ended;
+}
+
+io::Task<> Client::finish(Duration patience) {
+    auto impl = impl_;
+    impl->finishing = true;
+    if (impl->link) {
+        impl->link->machine.finish();
+        impl->link->wake.notify();
+    }
+    if (!impl->running || !impl->stats.connected)
+        co_return;
+    const bool waited = co_await impl->returned.wait_for(patience);
+    static_cast<void>(waited);
 }
 
 io::Task<Result<>> Client::run() {
     auto impl = impl_;
-    auto& stats = impl->stats;
-    const auto& buses = impl->options.buses;
+    impl->running = true;
+    auto running = impl->run();
+    auto result = co_await std::move(running);
+    impl->running = false;
+    impl->returned.notify();
+    co_return result;
+}
+
+io::Task<Result<>> Client::Impl::run() {
+    const auto& buses = options.buses;
     if (buses.empty())
         co_return make_error(ErrorKind::usage, "no_bus", "no bus address is configured");
-    auto context = io::make_client_context(impl->options.tls);
+    auto context = io::make_client_context(options.tls);
     if (!context)
         co_return context.error();
 
+    return_wait = options.return_after;
     io::Backoff backoff(std::random_device{}());
     std::vector<unsigned> refusals(buses.size(), 0);
     for (std::size_t at = 0;; at = (at + 1) % buses.size()) {
-        bool welcomed = false;
-        auto task = impl->session(buses[at], *context, &welcomed);
-        auto ended = co_await std::move(task);
+        // A renewed certificate is used from the next connection on; a bad one changes nothing.
+        if (auto renewed = io::make_client_context(options.tls); renewed)
+            context = std::move(renewed);
+        auto task = session(at, *context);
+        const Ended ended = co_await std::move(task);
         const bool stop = co_await io::cancelled();
-        if (stop)
+        if (stop || finishing)
             co_return Result<>();
-        if (welcomed)
-            backoff.reset();
-        const Error error =
-            ended ? make_error(ErrorKind::unavailable, "bus_closed", "the connection ended")
-                  : ended.error();
         // The source's own failures cannot be healed by another connection.
+        const Error& error = ended.why;
         if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal)
             co_return error;
+        if (ended.welcomed)
+            backoff.reset();
+        const auto address = io::format_endpoint(buses[at].host, buses[at].port);
+        if (ended.leaving) {
+            ++stats.returns;
+            log::info("link", "bus_preferred_back", "the preferred bus is back: leaving the other",
+                      {{"bus", address}, {"lane", options.lane}});
+            at = buses.size() - 1;
+            continue;
+        }
         ++stats.failures;
         stats.last_error = error.message;
         refusals[at] = identity_refused(error) ? refusals[at] + 1 : 0;
         if (std::ranges::all_of(refusals, [](unsigned n) { return n >= refusals_until_fatal; }))
             co_return error;
-        const auto address = io::format_endpoint(buses[at].host, buses[at].port);
         if (log::allow("link " + address))
             log::warning("link", "bus_lost", error.message,
-                         {{"bus", address}, {"lane", impl->options.lane}});
+                         {{"bus", address}, {"lane", options.lane}});
         std::chrono::nanoseconds wait = backoff.next();
-        if (error.code == "bus_security_violation")
-            wait = violation_wait;
+        if (needs_operator(error)) {
+            if (buses.size() == 1)
+                wait = operator_wait;
+            if (at == 0)
+                return_wait = std::min<std::chrono::nanoseconds>(return_wait * 2, return_wait_max);
+        } else if (ended.welcomed && at == 0) {
+            return_wait = options.return_after;
+        }
         const bool slept = co_await io::sleep_for(wait);
         if (!slept)
             co_return Result<>();

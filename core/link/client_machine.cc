@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "core/base/text.h"
+#include "core/crypto/signing.h"
 #include "core/wire/envelope.h"
+#include "core/wire/statement.h"
 
 namespace amoskys::link {
 namespace {
@@ -40,10 +42,12 @@ Error bus_error(const ErrorFrame& error) {
     }
 }
 
-ClientMachine::ClientMachine(Source& source, const ClientOptions& options, ClientStats& stats)
+ClientMachine::ClientMachine(Source& source, const ClientOptions& options, ClientStats& stats,
+                             io::Endpoint bus)
     : source_(source),
       options_(options),
       stats_(stats),
+      bus_(std::move(bus)),
       backoff_(std::hash<std::string>{}(options.agent_id + options.lane)) {}
 
 std::string ClientMachine::hello() {
@@ -59,6 +63,8 @@ std::string ClientMachine::hello() {
     hello.set_resume_head_sig(to_string(position.acked_signature));
     hello.set_last_sequence(position.last.value);
     hello.set_client_version(std::string(version));
+    if (options_.compression != Compress::off)
+        hello.add_compression(amoskys::bus::COMPRESSION_ZSTD);
     return wire::encode_frame(frame);
 }
 
@@ -82,7 +88,9 @@ Result<> ClientMachine::on_frame(ByteView body, Time now) {
         case Body::kDrain:
             draining_ = true;
             return {};
-        default:  // PING and PONG have shown life; RECEIPT is the source's business with issue 2
+        case Body::kReceipt:
+            return on_receipt(frame.receipt());
+        default:  // PING and PONG have shown life
             return {};
     }
 }
@@ -97,6 +105,20 @@ Result<> ClientMachine::on_welcome(const amoskys::bus::Welcome& welcome) {
     head.sequence = {welcome.committed_sequence()};
     head.signature = to_bytes(as_bytes(welcome.head_sig()));
     head.digest = to_bytes(as_bytes(welcome.head_digest()));
+    head.address = bus_.host.empty() ? "" : io::format_endpoint(bus_.host, bus_.port);
+    head.log_key = to_bytes(as_bytes(welcome.log_public_key()));
+    head.log_origin = printable(welcome.log_origin());
+    if (!head.log_key.empty()) {
+        AMOSKYS_TRY(key, crypto::parse_public_key(welcome.log_public_key(), "the bus's log key"));
+        log_key_ = key;
+    }
+    const bool zstd = std::ranges::find(welcome.compression(), amoskys::bus::COMPRESSION_ZSTD) !=
+                      welcome.compression().end();
+    const bool near =
+        bus_.host == "localhost" || bus_.host == "::1" || bus_.host.starts_with("127.");
+    if (zstd && (options_.compression == Compress::on ||
+                 (options_.compression == Compress::automatic && !near)))
+        compressor_.emplace(options_.compression);
     AMOSKYS_TRY(after, source_.resume(head));
     cursor_ = after;
     welcomed_ = true;
@@ -106,6 +128,31 @@ Result<> ClientMachine::on_welcome(const amoskys::bus::Welcome& welcome) {
         source_.committed(head.sequence);
     }
     return {};
+}
+
+Result<> ClientMachine::on_receipt(const amoskys::bus::Receipt& receipt) {
+    const bool ours = receipt.agent_id() == options_.agent_id && receipt.lane() == options_.lane;
+    if (!welcomed_ || !ours || !log_key_ || !wire::signature_fits(receipt, *log_key_))
+        return make_error(
+            ErrorKind::unavailable, "bus_receipt",
+            "the bus sent a receipt that is not of this lane or not signed by its log key");
+    ++stats_.receipts;
+    source_.keep(receipt);
+    return {};
+}
+
+void ClientMachine::say_head(std::string& out, Time now) {
+    if (!welcomed_ || options_.head_interval == std::chrono::nanoseconds(0) ||
+        (last_head_ && now - *last_head_ < options_.head_interval))
+        return;
+    last_head_ = now;
+    auto head = source_.signed_head(options_.head_interval);
+    if (!head)
+        return;
+    ++stats_.heads;
+    wire::Frame frame;
+    *frame.mutable_head() = std::move(*head);
+    out += wire::encode_frame(frame);
 }
 
 void ClientMachine::note_committed(const amoskys::bus::Ack& ack) {
@@ -210,12 +257,36 @@ void ClientMachine::say_waiting(std::string& out) {
     out += wire::encode_frame(frame);
 }
 
+void ClientMachine::put_publish(std::string& out, std::uint64_t id, const std::string& envelope) {
+    stats_.envelope_bytes += envelope.size();
+    if (const auto packed = compressor_ ? compressor_->pack(envelope) : std::string_view();
+        !packed.empty()) {
+        stats_.wire_bytes += packed.size();
+        out += wire::encode_publish_prefix(id, packed.size(), false,
+                                           static_cast<std::uint32_t>(envelope.size()));
+        out += packed;
+        return;
+    }
+    stats_.wire_bytes += envelope.size();
+    out += wire::encode_publish_prefix(id, envelope.size());
+    out += envelope;
+}
+
 Result<> ClientMachine::fill(std::string& out, std::size_t limit_bytes, Time now) {
     if (!welcomed_)
         return {};
     if (draining_) {
         if (in_flight_.empty())
             return make_error(ErrorKind::unavailable, "bus_draining", "the bus is stopping");
+        return {};
+    }
+    if (finishing_) {
+        if (in_flight_.empty() && !said_drain_) {
+            said_drain_ = true;
+            wire::Frame frame;
+            frame.mutable_drain()->set_reason("done");
+            out += wire::encode_frame(frame);
+        }
         return {};
     }
     if (not_before_ && now < *not_before_)
@@ -236,8 +307,7 @@ Result<> ClientMachine::fill(std::string& out, std::size_t limit_bytes, Time now
         if (!rate_allows(*held_, now))
             return {};
         const auto id = next_request_id_++;
-        out += wire::encode_publish_prefix(id, size);
-        out += held_->envelope;
+        put_publish(out, id, held_->envelope);
         ++sent_envelopes_;
         sent_bytes_ += size;
         ++stats_.sent;
@@ -249,6 +319,7 @@ Result<> ClientMachine::fill(std::string& out, std::size_t limit_bytes, Time now
 }
 
 Result<> ClientMachine::tick(std::string& out, Time now) {
+    say_head(out, now);
     if (!last_heard_)
         last_heard_ = now;
     if (ping_sent_ && now - *ping_sent_ >= options_.ping_after)

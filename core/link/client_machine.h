@@ -14,12 +14,14 @@
 #include "core/base/clock.h"
 #include "core/io/runtime.h"
 #include "core/link/client.h"
+#include "core/link/compressor.h"
 
 namespace amoskys::link {
 
 class ClientMachine {
   public:
-    ClientMachine(Source& source, const ClientOptions& options, ClientStats& stats);
+    ClientMachine(Source& source, const ClientOptions& options, ClientStats& stats,
+                  io::Endpoint bus = {});
 
     std::string hello();
     // An error ends the session: bus_identity_refused (permission), bus_refused, bus_draining, ...
@@ -27,9 +29,13 @@ class ClientMachine {
     // Appends frames to out until it holds about limit_bytes. An error ends the session.
     Result<> fill(std::string& out, std::size_t limit_bytes,
                   std::chrono::steady_clock::time_point now);
-    // PING when nothing was heard for ping_after; an error when that stayed unanswered as long
-    // again.
+    // HEAD every head_interval. PING when nothing was heard for ping_after; an error when that
+    // stayed unanswered as long again.
     Result<> tick(std::string& out, std::chrono::steady_clock::time_point now);
+
+    // Sends nothing new, and DRAIN once nothing is unanswered; the bus then sends a last receipt
+    // and closes.
+    void finish() { finishing_ = true; }
 
     bool welcomed() const { return welcomed_; }
     // Nothing is to be sent before this time (backoff, rate); nothing where only credit or data is
@@ -46,6 +52,9 @@ class ClientMachine {
     using Time = std::chrono::steady_clock::time_point;
 
     Result<> on_welcome(const amoskys::bus::Welcome& welcome);
+    Result<> on_receipt(const amoskys::bus::Receipt& receipt);
+    void say_head(std::string& out, Time now);
+    void put_publish(std::string& out, std::uint64_t id, const std::string& envelope);
     Result<> on_ack(const wire::Frame& frame, Time now);
     Result<> on_refused(const Sent& sent, const messaging::UniversalAck& ack, Time now);
     void go_back(SeqNo to);
@@ -56,7 +65,11 @@ class ClientMachine {
     Source& source_;
     const ClientOptions& options_;
     ClientStats& stats_;
+    const io::Endpoint bus_;
+    std::optional<PublicKey> log_key_;
+    std::optional<Compressor> compressor_;
     bool welcomed_ = false, draining_ = false, said_waiting_ = false;
+    bool finishing_ = false, said_drain_ = false;
     std::uint64_t next_request_id_ = 2;  // HELLO has 1
     std::deque<Sent> in_flight_;
     SeqNo cursor_;                      // last sequence handed to the wire
@@ -68,7 +81,7 @@ class ClientMachine {
     io::Backoff backoff_;
     double tokens_ = 0;
     std::optional<Time> tokens_at_;
-    std::optional<Time> last_heard_, ping_sent_;
+    std::optional<Time> last_heard_, ping_sent_, last_head_;
 };
 
 // An ERROR frame as an Error.

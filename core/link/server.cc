@@ -190,6 +190,8 @@ void Server::Impl::update_gauges() {
         last_events = bus.events_accepted;
         last_tick = now;
     }
+    if (bus.trust)
+        bus.heads.update(bus.metrics, bus.lanes, *bus.trust, clock.now_ns());
     bus.metrics.sessions.set(static_cast<double>(bus.open_sessions));
     bus.metrics.budget_used.set(static_cast<double>(bus.budget.used()));
     bus.metrics.load.set(bus.budget.load());

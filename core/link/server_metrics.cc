@@ -21,6 +21,8 @@ enum Index : std::size_t {
     resets,
     audits,
     receipts,
+    heads,
+    heads_refused,
     sessions,
     refused,
     budget_used,
@@ -29,6 +31,8 @@ enum Index : std::size_t {
     commit_seconds,
     group_records,
     lag_envelopes,
+    head_age,
+    head_ahead,
     queued_bytes,
     log_bytes,
     log_records,
@@ -65,6 +69,9 @@ const MetricInfo* table() {
          "linked"},
         {"amoskys_bus_audit_records_total", Kind::counter, "records", "Audit records written"},
         {"amoskys_bus_receipts_total", Kind::counter, "receipts", "Receipts sent to agents"},
+        {"amoskys_bus_heads_total", Kind::counter, "heads", "Signed heads of agents' lanes kept"},
+        {"amoskys_bus_refused_heads_total", Kind::counter, "heads",
+         "Heads of another lane, by an unknown key or with a bad signature"},
         {"amoskys_bus_sessions", Kind::gauge, "sessions", "Open sessions"},
         {"amoskys_bus_refused_connections_total", Kind::counter, "connections",
          "Connections refused before or at HELLO", "reason"},
@@ -78,6 +85,11 @@ const MetricInfo* table() {
          group_bounds},
         {"amoskys_bus_agent_lag_envelopes", Kind::gauge, "envelopes",
          "What an agent said is waiting in its spool", "agent"},
+        {"amoskys_bus_agent_head_age_seconds", Kind::gauge, "seconds",
+         "Since the last signed head of that lane of an agent which is silent the longest",
+         "agent"},
+        {"amoskys_bus_agent_head_ahead_envelopes", Kind::gauge, "envelopes",
+         "Envelopes that an agent's signed heads are ahead of the log", "agent"},
         {"amoskys_bus_log_queue_bytes", Kind::gauge, "bytes", "Bytes waiting for the log's writer"},
         {"amoskys_bus_log_bytes", Kind::gauge, "bytes", "Size of the log's files"},
         {"amoskys_bus_log_records", Kind::gauge, "records", "Records in the log"},
@@ -115,6 +127,8 @@ ServerMetrics::ServerMetrics(metrics::Registry& r)
       resets_unlinked(r.counter(table()[resets], "no")),
       audits(r.counter(table()[Index::audits])),
       receipts(r.counter(table()[Index::receipts])),
+      heads(r.counter(table()[Index::heads])),
+      heads_refused(r.counter(table()[Index::heads_refused])),
       sessions(r.gauge(table()[Index::sessions])),
       budget_used(r.gauge(table()[Index::budget_used])),
       load(r.gauge(table()[Index::load])),
@@ -127,6 +141,10 @@ void ServerMetrics::rejected(std::string_view reason) {
 }
 void ServerMetrics::connection_refused(std::string_view reason) {
     registry.counter(table()[refused], reason).add();
+}
+void ServerMetrics::head(const std::string& agent_id, double age_seconds, double ahead_envelopes) {
+    registry.gauge(table()[head_age], agent_id).set(age_seconds);
+    registry.gauge(table()[head_ahead], agent_id).set(ahead_envelopes);
 }
 void ServerMetrics::lag(const std::string& agent_id, double envelopes) {
     registry.gauge(table()[lag_envelopes], agent_id).set(envelopes);

@@ -16,11 +16,13 @@ struct ServerMetrics {
 
     metrics::Registry& registry;
     metrics::Counter &received, &received_bytes, &accepted, &events, &duplicates, &unverified,
-        &gaps, &future_time, &resets_linked, &resets_unlinked, &audits, &receipts;
+        &gaps, &future_time, &resets_linked, &resets_unlinked, &audits, &receipts, &heads,
+        &heads_refused;
     metrics::Gauge &sessions, &budget_used, &load;
     metrics::Histogram &ack_seconds, &commit_seconds, &group_records;
     void rejected(std::string_view reason);            // an envelope
     void connection_refused(std::string_view reason);  // a connection or HELLO
+    void head(const std::string& agent_id, double age_seconds, double ahead_envelopes);
     void lag(const std::string& agent_id, double envelopes);
 };
 

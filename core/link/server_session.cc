@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/base/text.h"
-#include "core/crypto/hash.h"
 #include "core/link/audit.h"
 #include "core/log/log.h"
 
@@ -293,6 +292,8 @@ void ServerSession::on_other(const wire::Frame& frame) {
             phase_ = Phase::draining;
             peer_drains_ = true;
             return finish_drain();
+        case Body::kHead:
+            return on_head(frame.head());
         case Body::kRegisterDevice:
             return on_register(frame, frame.register_device(), false);
         case Body::kUpdateDevice:
@@ -363,9 +364,7 @@ void ServerSession::send_receipt() {
     receipt.set_tree_size(head->size);
     receipt.set_root(to_string(head->root));
     receipt.set_time_ns(bus_.clock.now_ns());
-    const auto body = receipt.SerializeAsString();
-    const auto sig = bus_.log_key->sign_digest(crypto::receipt_tag, crypto::sha256(as_bytes(body)));
-    receipt.set_sig(to_string(sig));
+    wire::sign(receipt, *bus_.log_key);
     send(frame);
     receipt_epoch_ = lane.epoch;
     receipt_sequence_ = lane.last_sequence;

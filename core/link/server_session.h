@@ -80,6 +80,7 @@ class ServerSession {
         std::uint32_t events = 0;
         bool duplicate = false;
         SteadyTime arrived;
+        bool alone = false;  // requires_acknowledgment: an ACK of its own
     };
     struct Call {  // another request that waits for the commit
         std::uint64_t request_id = 0;
@@ -118,6 +119,10 @@ class ServerSession {
     std::string session_name() const;
     void send_receipt();
     void finish_drain();
+
+    // session_head.cc
+    void on_head(const amoskys::bus::Head& head);
+    std::string head_trouble(const amoskys::bus::Head& head) const;
 
     // session_publish.cc
     void on_publish(const wire::PublishView& publish);
@@ -177,6 +182,7 @@ class ServerSession {
     // Credit of an idle session does not count against the budget: it could not be taken back.
     bool parked_ = false;
 
+    std::optional<SteadyTime> last_head_;
     SteadyTime opened_, last_input_, last_publish_, last_ping_, last_receipt_;
     // Of the envelope at hand: what the walk found, and the key that lookup() goes by.
     std::vector<std::uint64_t> device_hashes_;

@@ -113,7 +113,8 @@ void ServerSession::send_acks(const Batch& done) {
         std::size_t end = begin;
         std::uint64_t events = 0, size_bytes = 0, fresh = 0;
         while (end < answers.size() &&
-               (end == begin || answers[end].request_id == answers[end - 1].request_id + 1)) {
+               (end == begin || (answers[end].request_id == answers[end - 1].request_id + 1 &&
+                                 !answers[end].alone && !answers[end - 1].alone))) {
             const auto& answer = answers[end++];
             size_bytes += answer.size_bytes;
             bus_.metrics.ack_seconds.observe(

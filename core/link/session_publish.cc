@@ -275,8 +275,8 @@ void ServerSession::judge_and_append(const Request& request, const wire::CutEnve
         (verdict.reason_label == "duplicate_unverified" ? bus_.metrics.unverified
                                                         : bus_.metrics.duplicates)
             .add();
-        batch().answers.push_back(
-            {request.id, request.size_bytes, cut.events, true, bus_.clock.steady()});
+        batch().answers.push_back({request.id, request.size_bytes, cut.events, true,
+                                   bus_.clock.steady(), cut.requires_acknowledgment});
         return;
     }
     if (verdict.store_state) {
@@ -321,17 +321,19 @@ void ServerSession::accept(const Request& request, const wire::CutEnvelope& cut,
                       {"before", describe_lane(expected_)},
                       {"epoch", cut.epoch.value},
                       {"linked", verdict.epoch_linked}});
-        to.write.records.push_back(
-            audit_record({.category = "epoch",
-                          .action = "reset",
-                          .object_type = "lane",
-                          .object_id = peer_.common_name + "/" + lane_->key.lane,
-                          .actor_id = peer_.common_name,
-                          .session_id = session_name(),
-                          .before = describe_lane(expected_),
-                          .after = describe_lane(verdict.after),
-                          .reason = verdict.epoch_linked ? "linked" : "not linked"},
-                         bus_.clock.now_ns()));
+        to.write.records.push_back(audit_record(
+            {.category = "epoch",
+             .action = "reset",
+             .object_type = "lane",
+             .object_id = peer_.common_name + "/" + lane_->key.lane,
+             .actor_id = peer_.common_name,
+             .session_id = session_name(),
+             .before = describe_lane(expected_),
+             .after =
+                 describe_lane(verdict.after) +
+                 (cut.epoch_reason.empty() ? "" : "; the agent says: " + excerpt(cut.epoch_reason)),
+             .reason = verdict.epoch_linked ? "linked" : "not linked"},
+            bus_.clock.now_ns()));
         bus_.metrics.audits.add();
     }
     auto record = make_record(cut, request.envelope, verdict);
@@ -343,7 +345,8 @@ void ServerSession::accept(const Request& request, const wire::CutEnvelope& cut,
     if (verdict.clock_ahead)
         bus_.metrics.future_time.add();
     to.write.records.push_back(std::move(record));
-    to.answers.push_back({request.id, request.size_bytes, cut.events, false, bus_.clock.steady()});
+    to.answers.push_back({request.id, request.size_bytes, cut.events, false, bus_.clock.steady(),
+                          cut.requires_acknowledgment});
     if (cut.sequence.value != 0) {
         to.seen.push_back({cut.epoch, cut.sequence, verdict.digest});
         expected_ = verdict.after;

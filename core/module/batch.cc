@@ -3,7 +3,9 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
 #include <array>
+#include <tuple>
 
 namespace amoskys::module {
 
@@ -28,6 +30,10 @@ constexpr std::array metric_table{
     metrics::MetricInfo{.name = "amoskys_agent_envelopes_total",
                         .unit = "envelopes",
                         .help = "Envelopes signed into the spool",
+                        .label = "lane"},
+    metrics::MetricInfo{.name = "amoskys_agent_urgent_events_total",
+                        .unit = "events",
+                        .help = "Of those, events of the urgent lane",
                         .label = "lane"},
     metrics::MetricInfo{
         .name = "amoskys_agent_stored_ratio",
@@ -108,6 +114,16 @@ Result<std::vector<messaging::DeviceTelemetry>> split_record(messaging::DeviceTe
     return parts;
 }
 
+// The record's urgent events with its header; the others stay.
+messaging::DeviceTelemetry take_urgent(messaging::DeviceTelemetry& record) {
+    google::protobuf::RepeatedPtrField<messaging::TelemetryEvent> events;
+    events.Swap(record.mutable_events());
+    messaging::DeviceTelemetry urgent = record;
+    for (messaging::TelemetryEvent& event : events)
+        *(is_urgent(event) ? urgent : record).add_events() = std::move(event);
+    return urgent;
+}
+
 }  // namespace
 
 std::span<const metrics::MetricInfo> pipeline_metrics() {
@@ -115,17 +131,19 @@ std::span<const metrics::MetricInfo> pipeline_metrics() {
 }
 
 BatchEmitter::BatchEmitter(Spool& spool, BatchLimits limits, const Clock& clock,
-                           metrics::Registry& metrics, std::string lane)
+                           metrics::Registry& metrics, std::string lane, UrgentSpool urgent)
     : spool_(spool),
       limits_(limits),
       clock_(clock),
       lane_(std::move(lane)),
+      urgent_(std::move(urgent)),
       collected_bytes_(metrics.counter(metric_table[0], lane_)),
       stored_bytes_(metrics.counter(metric_table[1], lane_)),
       events_total_(metrics.counter(metric_table[2], lane_)),
       envelopes_total_(metrics.counter(metric_table[3], lane_)),
-      stored_ratio_(metrics.gauge(metric_table[4], lane_)),
-      loss_alert_(metrics.gauge(metric_table[5], lane_)) {
+      urgent_total_(metrics.counter(metric_table[4], lane_)),
+      stored_ratio_(metrics.gauge(metric_table[5], lane_)),
+      loss_alert_(metrics.gauge(metric_table[6], lane_)) {
     stored_ratio_.set(1);
 }
 
@@ -181,17 +199,20 @@ Result<> BatchEmitter::seal_now() {
     payload.events = events_;
     payload.first_event_ns = first_ns_;
     payload.last_event_ns = last_ns_;
-    const std::uint64_t content_bytes = payload.bytes.size();
-    put_varint(payload.bytes, field_of(messaging::TelemetryBatch::kTotalEventsFieldNumber),
-               events_);
-    if (!device_.empty())
-        put_field(payload.bytes, field_of(messaging::TelemetryBatch::kDeviceIdFieldNumber),
-                  device_);
+    const std::string device = std::exchange(device_, {});
     payload_.clear();
     events_ = 0;
     content_ = Content::none;
-    device_.clear();
-    const Result<SeqNo> appended = spool_.append(payload);
+    return store(spool_, std::move(payload), device);
+}
+
+Result<> BatchEmitter::store(Spool& spool, Spool::Payload payload, const std::string& device) {
+    const std::uint64_t content_bytes = payload.bytes.size();
+    put_varint(payload.bytes, field_of(messaging::TelemetryBatch::kTotalEventsFieldNumber),
+               payload.events);
+    if (!device.empty())
+        put_field(payload.bytes, field_of(messaging::TelemetryBatch::kDeviceIdFieldNumber), device);
+    const Result<SeqNo> appended = spool.append(payload);
     if (appended.has_error())
         return appended.error();
     stored_bytes_.add(content_bytes);
@@ -201,7 +222,47 @@ Result<> BatchEmitter::seal_now() {
     return {};
 }
 
+bool is_urgent(const messaging::TelemetryEvent& event) {
+    return event.event_type() == "ALARM" || event.severity() == "CRITICAL";
+}
+
+// A batch of its own, so that it waits for nothing.
+io::Task<Result<>> BatchEmitter::emit_urgent(messaging::DeviceTelemetry record) {
+    const Result<Spool*> opened = urgent_();
+    if (opened.has_error())
+        co_return opened.error();
+    Spool* const spool = *opened;
+    Result<std::vector<messaging::DeviceTelemetry>> split =
+        split_record(std::move(record), limits_.max_bytes);
+    if (split.has_error())
+        co_return split.error();
+    const std::vector<messaging::DeviceTelemetry> parts = std::move(*split);
+    for (const messaging::DeviceTelemetry& part : parts) {
+        const Result<> room = co_await spool->wait_room();
+        AMOSKYS_CO_TRY_VOID(room);
+        Spool::Payload payload;
+        put_field(payload.bytes, field_of(messaging::TelemetryBatch::kTelemetryRecordsFieldNumber),
+                  part.SerializeAsString());
+        payload.events = static_cast<std::uint64_t>(part.events_size());
+        std::tie(payload.first_event_ns, payload.last_event_ns) = times_of(part);
+        payload.priority = wire::Priority::urgent;
+        collected(payload.bytes.size());
+        urgent_total_.add(payload.events);
+        const Result<> stored = store(*spool, std::move(payload), std::string());
+        AMOSKYS_CO_TRY_VOID(stored);
+    }
+    co_return Result<>();
+}
+
 io::Task<Result<>> BatchEmitter::emit(messaging::DeviceTelemetry record) {
+    if (std::ranges::any_of(record.events(), is_urgent)) {
+        messaging::DeviceTelemetry urgent = take_urgent(record);
+        io::Task<Result<>> emitting = emit_urgent(std::move(urgent));
+        const Result<> emitted = co_await std::move(emitting);
+        AMOSKYS_CO_TRY_VOID(emitted);
+        if (record.events().empty())
+            co_return Result<>();
+    }
     const std::uint64_t record_bytes = record.ByteSizeLong();
     Result<std::vector<messaging::DeviceTelemetry>> split =
         split_record(std::move(record), limits_.max_bytes);

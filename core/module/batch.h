@@ -3,6 +3,7 @@
 // Emitters.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,10 +20,16 @@ struct BatchLimits {
     Duration max_age = std::chrono::seconds(1);
 };
 
+// Alarms (event_type ALARM) and events of severity CRITICAL.
+bool is_urgent(const messaging::TelemetryEvent& event);
+
 class BatchEmitter final : public Emitter {
   public:
+    // Gives the spool of the urgent lane, opened when it is first needed.
+    using UrgentSpool = std::function<Result<Spool*>()>;
     BatchEmitter(Spool& spool, BatchLimits limits, const Clock& clock, metrics::Registry& metrics,
-                 std::string lane);
+                 std::string lane, UrgentSpool urgent);
+    // Urgent events of a record leave it for the urgent lane, signed at once.
     io::Task<Result<>> emit(messaging::DeviceTelemetry record) override;
     io::Task<Result<>> emit(std::string device_id,
                             std::vector<messaging::ProcessEvent> processes) override;
@@ -38,6 +45,8 @@ class BatchEmitter final : public Emitter {
     enum class Content { none, records, processes, flows };
     io::Task<Result<>> add(Content content, std::string device, std::string entry,
                            std::uint64_t events, std::pair<UnixNanos, UnixNanos> times);
+    io::Task<Result<>> emit_urgent(messaging::DeviceTelemetry record);
+    Result<> store(Spool& spool, Spool::Payload payload, const std::string& device);
     io::Task<Result<>> seal();
     void collected(std::uint64_t bytes);
     void update_ratio();
@@ -46,6 +55,7 @@ class BatchEmitter final : public Emitter {
     BatchLimits limits_;
     const Clock& clock_;
     std::string lane_;
+    UrgentSpool urgent_;
     Content content_ = Content::none;
     std::string device_;
     std::string payload_;
@@ -56,6 +66,7 @@ class BatchEmitter final : public Emitter {
     metrics::Counter& stored_bytes_;
     metrics::Counter& events_total_;
     metrics::Counter& envelopes_total_;
+    metrics::Counter& urgent_total_;
     metrics::Gauge& stored_ratio_;
     metrics::Gauge& loss_alert_;
 };

@@ -45,6 +45,26 @@ constexpr std::array agent_table{
                                           "gap marker, or stop collecting (auto: stop for "
                                           "replay, drop_oldest for the rest)",
                                           {}, {.choices = "auto|drop_oldest|stop"}),
+    option<&AgentConfig::spool_sync>(
+        "spool_sync", "",
+        "what is synced to the disk at once: each envelope, or those of 100 ms or 1 MiB together "
+        "(auto: grouped for proc and flow, each for the rest)",
+        {}, {.choices = "auto|each|grouped"}),
+    option<&AgentConfig::log_keys>("log_keys", "",
+                                   "files with the log keys that buses may show, their pki/log.pub "
+                                   "(empty: the key that a bus shows first is pinned)"),
+    option<&AgentConfig::compression>(
+        "compression", "",
+        "zstd for what is sent: auto where it saves an eighth and the bus is another host, on "
+        "wherever it saves anything, off",
+        {}, {.choices = "auto|on|off"}),
+    option<&AgentConfig::head_interval>(
+        "head_interval", "",
+        "how often the bus is told, signed, how far the lane goes, also when idle (0: never)",
+        {.max = 86400}),
+    option<&AgentConfig::bus_return>(
+        "bus_return", "", "on another bus than the first: how often the first is tried (0: never)",
+        {.max = 86400}),
     option<&AgentConfig::batch_max_age>("batch_max_age", "",
                                         "longest wait before a part-filled batch is signed",
                                         {.min = 0.01, .max = 3600}),

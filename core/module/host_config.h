@@ -29,6 +29,11 @@ struct AgentConfig {
     config::Size spool_max_bytes{209'715'200};
     config::Size spool_min_free{67'108'864};
     std::string spool_when_full = "auto";
+    std::string spool_sync = "auto";
+    std::vector<std::string> log_keys;  // files; empty = pinned on first use
+    std::string compression = "auto";
+    Duration head_interval = std::chrono::seconds(30);
+    Duration bus_return = std::chrono::seconds(60);
     Duration batch_max_age = std::chrono::seconds(1);
     config::Size batch_max_bytes{114'688};
     Duration ack_timeout = std::chrono::seconds(30);

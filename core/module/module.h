@@ -132,6 +132,8 @@ struct ModuleInfo {
     CollectorFactory make_collector = nullptr;
     bool ends_by_itself =
         false;  // a collector whose run() has an end (a file): stopping it early is a failure
+    // A collector of many small batches: its spool syncs those of so long together (0: each).
+    Duration spool_sync = {};
     ServiceFactory make_service = nullptr;
     std::span<const Verb> verbs;  // tools and multi-verb modules (score, inspect, pki)
     const ExtractorKind* extractor = nullptr;

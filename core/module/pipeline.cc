@@ -6,6 +6,7 @@
 #include <array>
 
 #include "core/log/log.h"
+#include "core/module/lane_metrics.h"
 
 namespace amoskys::module {
 
@@ -14,10 +15,25 @@ namespace {
 constexpr std::string_view component = "agent";
 constexpr auto batch_check_interval = std::chrono::milliseconds(200);
 
-WhenFull when_full(const AgentConfig& config, std::string_view lane) {
+constexpr auto last_receipt_patience = std::chrono::seconds(2);
+constexpr auto grouped_sync = std::chrono::milliseconds(100);
+
+WhenFull when_full(const AgentConfig& config, const ModuleInfo& info) {
     if (config.spool_when_full == "auto")
-        return lane == "replay" ? WhenFull::stop : WhenFull::drop_oldest;
+        return info.ends_by_itself ? WhenFull::stop : WhenFull::drop_oldest;
     return config.spool_when_full == "stop" ? WhenFull::stop : WhenFull::drop_oldest;
+}
+
+Duration sync_interval(const AgentConfig& config, const ModuleInfo& info) {
+    if (config.spool_sync == "auto")
+        return info.spool_sync;
+    return config.spool_sync == "grouped" ? Duration(grouped_sync) : Duration();
+}
+
+link::Compress compression(const AgentConfig& config) {
+    if (config.compression == "auto")
+        return link::Compress::automatic;
+    return config.compression == "on" ? link::Compress::on : link::Compress::off;
 }
 
 }  // namespace
@@ -57,42 +73,23 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(io::asio::io_context& io, const
                                                  metrics::Registry& metrics) {
     std::unique_ptr<Pipeline> pipeline(new Pipeline());
     pipeline->io_ = &io;
-    pipeline->lane_ = info.name;
+    pipeline->clock_ = &clock;
+    pipeline->metrics_ = &metrics;
     pipeline->options_ = options;
     pipeline->ends_by_itself_ = info.ends_by_itself;
+    AMOSKYS_TRY_VOID(pipeline->prepare(info));
+    const std::string name(info.name);
+    AMOSKYS_TRY(lane, pipeline->open_lane(name));
+    pipeline->lanes_.reserve(2);
+    pipeline->lanes_.push_back(std::move(lane));
+    std::error_code failed;
+    if (std::filesystem::exists(pipeline->spool_root_ / (name + "-urgent"), failed))
+        AMOSKYS_TRY_VOID(pipeline->urgent_spool());
     const AgentConfig& agent = *options.agent;
-    const crypto::PkiPaths pki{agent.pki_dir.empty() ? options.state_dir / "pki"
-                                                     : std::filesystem::path(agent.pki_dir)};
-    AMOSKYS_TRY(identity, choose_identity(pki, agent.id));
-    AMOSKYS_TRY(key, crypto::SigningKey::load(pki.agent_signing_key(identity)));
-    AMOSKYS_TRY(spool,
-                Spool::open(io, {.folder = (agent.spool_dir.empty()
-                                                ? options.state_dir / "spool"
-                                                : std::filesystem::path(agent.spool_dir)) /
-                                           pipeline->lane_,
-                                 .agent_id = identity,
-                                 .lane = pipeline->lane_,
-                                 .key = std::make_shared<const crypto::SigningKey>(std::move(key)),
-                                 .max_bytes = agent.spool_max_bytes.bytes,
-                                 .min_free_bytes = agent.spool_min_free.bytes,
-                                 .when_full = when_full(agent, pipeline->lane_),
-                                 .clock = &clock}));
-    pipeline->spool_ = std::move(spool);
-    link::ClientOptions client;
-    for (const std::string& bus : agent.bus) {
-        AMOSKYS_TRY(endpoint, io::parse_endpoint(bus, 50051));
-        client.buses.push_back(endpoint);
-        pipeline->buses_ += (pipeline->buses_.empty() ? "" : ", ") + bus;
-    }
-    client.agent_id = identity;
-    client.lane = pipeline->lane_;
-    client.tls = {pki.ca_cert(), pki.agent_cert(identity), pki.agent_key(identity)};
-    client.connect_timeout = agent.connect_timeout;
-    client.send_rate_events = agent.send_rate;
-    pipeline->client_ = std::make_unique<link::Client>(io, client, *pipeline->spool_);
     pipeline->emitter_ = std::make_unique<BatchEmitter>(
-        *pipeline->spool_, BatchLimits{agent.batch_max_bytes.bytes, agent.batch_max_age}, clock,
-        metrics, pipeline->lane_);
+        *pipeline->lanes_.front().spool,
+        BatchLimits{agent.batch_max_bytes.bytes, agent.batch_max_age}, clock, metrics, name,
+        [raw = pipeline.get()] { return raw->urgent_spool(); });
     AMOSKYS_TRY(thresholds, make_thresholds(agent.thresholds));
     pipeline->thresholds_ =
         std::make_unique<ThresholdEmitter>(*pipeline->emitter_, std::move(thresholds), metrics);
@@ -106,8 +103,82 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(io::asio::io_context& io, const
     return pipeline;
 }
 
+// What all lanes share.
+Result<> Pipeline::prepare(const ModuleInfo& info) {
+    const AgentConfig& agent = *options_.agent;
+    const crypto::PkiPaths pki{agent.pki_dir.empty() ? options_.state_dir / "pki"
+                                                     : std::filesystem::path(agent.pki_dir)};
+    AMOSKYS_TRY(identity, choose_identity(pki, agent.id));
+    AMOSKYS_TRY(key, crypto::SigningKey::load(pki.agent_signing_key(identity)));
+    spool_root_ = agent.spool_dir.empty() ? options_.state_dir / "spool"
+                                          : std::filesystem::path(agent.spool_dir);
+    spool_options_.agent_id = identity;
+    spool_options_.key = std::make_shared<const crypto::SigningKey>(std::move(key));
+    spool_options_.max_bytes = agent.spool_max_bytes.bytes;
+    spool_options_.min_free_bytes = agent.spool_min_free.bytes;
+    spool_options_.when_full = when_full(agent, info);
+    spool_options_.clock = clock_;
+    spool_options_.sync_interval = sync_interval(agent, info);
+    for (const std::string& file : agent.log_keys) {
+        AMOSKYS_TRY(log_key, crypto::load_public_key(file));
+        spool_options_.log_keys.push_back(log_key);
+    }
+    for (const std::string& bus : agent.bus) {
+        AMOSKYS_TRY(endpoint, io::parse_endpoint(bus, 50051));
+        client_options_.buses.push_back(endpoint);
+        buses_ += (buses_.empty() ? "" : ", ") + bus;
+    }
+    client_options_.agent_id = identity;
+    client_options_.tls = {pki.ca_cert(), pki.agent_cert(identity), pki.agent_key(identity)};
+    client_options_.connect_timeout = agent.connect_timeout;
+    client_options_.send_rate_events = agent.send_rate;
+    client_options_.compression = compression(agent);
+    client_options_.head_interval = agent.head_interval;
+    client_options_.return_after = agent.bus_return;
+    return {};
+}
+
+Result<Pipeline::Lane> Pipeline::open_lane(const std::string& name) const {
+    SpoolOptions spool_options = spool_options_;
+    spool_options.lane = name;
+    spool_options.folder = spool_root_ / name;
+    link::ClientOptions client_options = client_options_;
+    client_options.lane = name;
+    AMOSKYS_TRY(spool, Spool::open(*io_, std::move(spool_options)));
+    Lane lane{name, std::move(spool), nullptr};
+    lane.client = std::make_unique<link::Client>(*io_, std::move(client_options), *lane.spool);
+    return lane;
+}
+
+Result<Spool*> Pipeline::urgent_spool() {
+    if (lanes_.size() == 1) {
+        const std::string name = lanes_.front().name + "-urgent";
+        auto lane = open_lane(name);
+        if (!lane)
+            return lane.error();
+        lanes_.push_back(std::move(*lane));
+        if (group_ != nullptr)
+            start_client(lanes_.back());
+    }
+    return lanes_.back().spool.get();
+}
+
+void Pipeline::start_client(Lane& lane) {
+    io::Task<Result<>> client = lane.client->run();
+    group_->spawn("client " + lane.name, std::move(client));
+}
+
+std::uint64_t Pipeline::pending() const {
+    std::uint64_t out = 0;
+    for (const Lane& lane : lanes_)
+        out += lane.spool->stats().pending_envelopes;
+    return out;
+}
+
 io::Task<Result<>> Pipeline::flush_batches() {
     for (;;) {
+        for (const Lane& lane : lanes_)
+            update_lane_metrics(*metrics_, lane.name, lane.client->stats(), lane.spool->stats());
         const bool waited = co_await io::sleep_for(batch_check_interval);
         if (!waited)
             co_return Result<>();
@@ -126,13 +197,41 @@ Result<> Pipeline::stop(const Result<>& collected) {
         return collected;
     if (!options_.once && !ends_by_itself_)
         return {};
-    return make_error(ErrorKind::interrupted, "stopped", "stopped before the bus had everything",
-                      std::to_string(spool_->stats().pending_envelopes) +
-                          " envelopes stay in the spool and are sent by the next run");
+    return make_error(
+        ErrorKind::interrupted, "stopped", "stopped before the bus had everything",
+        std::to_string(pending()) + " envelopes stay in the spool and are sent by the next run");
 }
 
-// A collector that ends by itself (one cycle with --once, the end of a replayed file) ends the
-// pipeline, but only once the bus has everything.
+// The last receipts come when nothing is pending any more.
+io::Task<> Pipeline::finish_clients() {
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+        io::Task<> finishing = lanes_[i].client->finish(last_receipt_patience);
+        co_await std::move(finishing);
+    }
+}
+
+io::Task<bool> Pipeline::wait_acked_all() {
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+        io::Task<bool> waiting = lanes_[i].spool->wait_acked_all(options_.agent->ack_timeout);
+        const bool acked = co_await std::move(waiting);
+        if (!acked)
+            co_return false;
+    }
+    co_return true;
+}
+
+Error Pipeline::not_acknowledged() const {
+    std::string why;
+    for (const Lane& lane : lanes_)
+        if (lane.spool->stats().pending_envelopes > 0 && why.empty())
+            why = lane.client->stats().last_error;
+    return make_error(
+        ErrorKind::unavailable, "not_acknowledged",
+        "bus " + buses_ + ": nothing acknowledged for " +
+            format_duration(options_.agent->ack_timeout) + (why.empty() ? "" : ": " + why),
+        std::to_string(pending()) + " envelopes stay in the spool and are sent by the next run");
+}
+
 io::Task<Result<>> Pipeline::collect() {
     const Result<> collected = co_await collector_->run(*thresholds_);
     const bool stopped = co_await io::cancelled();
@@ -141,10 +240,14 @@ io::Task<Result<>> Pipeline::collect() {
     const Result<> flushed = co_await emitter_->flush();
     if (flushed.has_error())
         co_return flushed;
-    const std::uint64_t pending = spool_->stats().pending_envelopes;
-    if (collected.has_error() && pending == 0)
+    if (collected.has_error() && pending() == 0)
         co_return collected;
-    const bool acked = co_await spool_->wait_acked_all(options_.agent->ack_timeout);
+    io::Task<bool> waiting = wait_acked_all();
+    const bool acked = co_await std::move(waiting);
+    if (acked) {
+        io::Task<> finishing = finish_clients();
+        co_await std::move(finishing);
+    }
     if (collected.has_error())
         co_return collected;
     if (acked)  // ends the group; run() makes it success
@@ -152,30 +255,31 @@ io::Task<Result<>> Pipeline::collect() {
     const bool stopped_waiting = co_await io::cancelled();
     if (stopped_waiting)
         co_return stop(collected);
-    const std::string why = client_->stats().last_error;
-    co_return make_error(ErrorKind::unavailable, "not_acknowledged",
-                         "bus " + buses_ + ": nothing acknowledged for " +
-                             format_duration(options_.agent->ack_timeout) +
-                             (why.empty() ? "" : ": " + why),
-                         std::to_string(spool_->stats().pending_envelopes) +
-                             " envelopes stay in the spool and are sent by the next run");
+    co_return not_acknowledged();
 }
 
 io::Task<Result<>> Pipeline::run() {
     io::TaskGroup group(*io_);
-    io::Task<Result<>> client = client_->run();
-    group.spawn("client " + lane_, std::move(client));
+    group_ = &group;
+    for (Lane& each : lanes_)
+        start_client(each);
     io::Task<Result<>> batches = flush_batches();
-    group.spawn("batches " + lane_, std::move(batches));
+    group.spawn("batches " + lane(), std::move(batches));
     io::Task<Result<>> collecting = collect();
-    group.spawn("collector " + lane_, std::move(collecting));
+    group.spawn("collector " + lane(), std::move(collecting));
     Result<> joined = co_await group.join();
+    group_ = nullptr;
     if (!joined && joined.error().code == "done")
         joined = Result<>();
-    const Result<> closed = spool_->close();
-    if (!closed)
-        log::error(component, "spool_close_failed", closed.error().message, {{"lane", lane_}});
-    co_return joined ? closed : joined;
+    for (const Lane& each : lanes_) {
+        const Result<> closed = each.spool->close();
+        if (closed)
+            continue;
+        log::error(component, "spool_close_failed", closed.error().message, {{"lane", each.name}});
+        if (joined)
+            joined = closed;
+    }
+    co_return joined;
 }
 
 }  // namespace amoskys::module

@@ -1,5 +1,9 @@
 // One collector with its spool and its client to the bus, as one coroutine; what `agent NAME`,
 // `agent run` and `up` start. Lifetime: until run() has returned.
+//
+// Urgent events have a lane of their own, LANE-urgent, with its own spool and connection: they wait
+// for nothing and are not dropped for other events. It is opened with the first of them, or where
+// its spool is there already.
 #pragma once
 
 #include <filesystem>
@@ -39,22 +43,40 @@ class Pipeline {
     // durable spool.
     io::Task<Result<>> run();
 
-    const std::string& lane() const { return lane_; }
-    const Spool& spool() const { return *spool_; }
-    const link::Client& client() const { return *client_; }
+    const std::string& lane() const { return lanes_.front().name; }
+    const Spool& spool() const { return *lanes_.front().spool; }
+    const link::Client& client() const { return *lanes_.front().client; }
 
   private:
+    struct Lane {
+        std::string name;
+        std::unique_ptr<Spool> spool;
+        std::unique_ptr<link::Client> client;
+    };
+
     Pipeline() = default;
+    Result<> prepare(const ModuleInfo& info);
+    Result<Lane> open_lane(const std::string& name) const;
+    Result<Spool*> urgent_spool();
+    void start_client(Lane& lane);
     io::Task<Result<>> collect();
+    io::Task<bool> wait_acked_all();
+    io::Task<> finish_clients();
+    Error not_acknowledged() const;
     io::Task<Result<>> flush_batches();
     Result<> stop(const Result<>& collected);
+    std::uint64_t pending() const;
 
     io::asio::io_context* io_ = nullptr;
-    std::string lane_;
+    const Clock* clock_ = nullptr;
+    metrics::Registry* metrics_ = nullptr;
     PipelineOptions options_;
     bool ends_by_itself_ = false;
-    std::unique_ptr<Spool> spool_;
-    std::unique_ptr<link::Client> client_;
+    SpoolOptions spool_options_;  // without folder and lane
+    link::ClientOptions client_options_;
+    std::filesystem::path spool_root_;
+    std::vector<Lane> lanes_;         // the collector's own, then the urgent one
+    io::TaskGroup* group_ = nullptr;  // while run() goes on
     std::unique_ptr<BatchEmitter> emitter_;
     std::unique_ptr<ThresholdEmitter> thresholds_;  // before emitter_
     std::unique_ptr<Collector> collector_;

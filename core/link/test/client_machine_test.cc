@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/link/test/bus_fixture.h"
+#include "core/wire/statement.h"
 
 using namespace amoskys;
 using namespace amoskys::link;
@@ -30,16 +31,26 @@ class FakeSource final : public Source {
         items[sequence.value - 1] = "gap marker";
         return {};
     }
+    void keep(const amoskys::bus::Receipt& receipt) override { receipts.push_back(receipt); }
+    std::optional<amoskys::bus::Head> signed_head(Duration interval) override {
+        amoskys::bus::Head head;
+        head.set_last_sequence(items.size());
+        head.set_interval_ms(static_cast<std::uint32_t>(interval / 1ms));
+        return head;
+    }
+    void session_ended() override {}
     io::Task<> wait_for_more() override { co_return; }
 
     std::uint64_t epoch = 7, acked = 0;
     std::vector<std::string> items;
     std::map<std::uint64_t, std::string> rejected;
+    std::vector<amoskys::bus::Receipt> receipts;
 };
 
 struct Machine {
-    explicit Machine(std::size_t count) : machine(source, options, stats) {
+    explicit Machine(std::size_t count) : machine(source, options, stats, {"192.0.2.1", 50051}) {
         options.ping_after = 30s;
+        options.head_interval = 0s;
         for (std::size_t i = 0; i < count; ++i)
             source.items.push_back("envelope " + std::to_string(i + 1));
     }
@@ -54,6 +65,8 @@ struct Machine {
         frame.mutable_welcome()->mutable_window()->set_bytes_limit(1 << 20);
         frame.mutable_welcome()->set_committed_epoch(epoch);
         frame.mutable_welcome()->set_committed_sequence(sequence);
+        frame.mutable_welcome()->set_log_public_key(to_string(log_key.public_key()));
+        frame.mutable_welcome()->add_compression(amoskys::bus::COMPRESSION_ZSTD);
         REQUIRE(on(frame).has_value());
     }
     Result<> answer(std::uint64_t id, UniversalAck::Status status, const std::string& reason = "",
@@ -82,6 +95,7 @@ struct Machine {
     }
 
     FakeSource source;
+    crypto::SigningKey log_key = crypto::SigningKey::from_seed(Bytes(32, 9));
     ClientOptions options;
     ClientStats stats;
     ClientMachine machine;
@@ -197,4 +211,99 @@ TEST_CASE("after DRAIN nothing new is sent, and the session ends once all is ans
     const auto ended = m.machine.fill(out, 1 << 20, m.now);
     REQUIRE_FALSE(ended.has_value());
     CHECK(ended.error().code == "bus_draining");
+}
+
+TEST_CASE("a receipt is handed to the source only with the log key's signature, and of its lane") {
+    Machine m(1);
+    m.options.agent_id = "edge-1";
+    m.options.lane = "snmp";
+    m.welcome();
+    wire::Frame frame;
+    auto& receipt = *frame.mutable_receipt();
+    receipt.set_agent_id("edge-1");
+    receipt.set_lane("snmp");
+    receipt.set_epoch(7);
+    receipt.set_last_sequence(1);
+    wire::sign(receipt, m.log_key);
+    REQUIRE(m.on(frame).has_value());
+    REQUIRE(m.source.receipts.size() == 1);
+    CHECK(m.stats.receipts == 1);
+    SECTION("changed") {
+        receipt.set_last_sequence(2);
+    }
+    SECTION("of another lane") {
+        receipt.set_lane("proc");
+        wire::sign(receipt, m.log_key);
+    }
+    SECTION("by another key") {
+        wire::sign(receipt, crypto::SigningKey::generate());
+    }
+    const auto refused = m.on(frame);
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().code == "bus_receipt");
+    CHECK(m.source.receipts.size() == 1);
+}
+
+TEST_CASE("a head goes out after WELCOME and then every interval, also when idle") {
+    Machine m(2);
+    m.options.head_interval = 10s;
+    const auto heads = [&] {
+        std::string out;
+        REQUIRE(m.machine.tick(out, m.now).has_value());
+        std::vector<wire::Frame> found;
+        for (auto& frame : frames_of(out))
+            if (frame.has_head())
+                found.push_back(frame);
+        return found;
+    };
+    CHECK(heads().empty());
+    m.welcome();
+    const auto first = heads();
+    REQUIRE(first.size() == 1);
+    CHECK(first[0].request_id() == 0);
+    CHECK(first[0].head().last_sequence() == 2);
+    CHECK(first[0].head().interval_ms() == 10'000);
+    m.now += 9s;
+    CHECK(heads().empty());
+    m.now += 1s;
+    CHECK(heads().size() == 1);
+}
+
+TEST_CASE("what compresses well is sent as zstd where both sides speak it, the rest as it is") {
+    Machine m(0);
+    const std::string large(10'000, 'x');
+    std::string noise(10'000, ' ');
+    crypto::random_bytes({reinterpret_cast<std::uint8_t*>(noise.data()), noise.size()});
+    m.source.items = {large, "small", noise, large};
+    m.options.compression = Compress::automatic;
+    m.welcome();
+    std::string out;
+    REQUIRE(m.machine.fill(out, 1 << 20, m.now).has_value());
+    const auto frames = frames_of(out);
+    REQUIRE(frames.size() == 4);
+    CHECK(frames[0].publish().compression() == amoskys::bus::COMPRESSION_ZSTD);
+    CHECK(frames[0].publish().uncompressed_size() == large.size());
+    CHECK(frames[0].publish().envelope().size() < 200);
+    CHECK(frames[1].publish().compression() == amoskys::bus::COMPRESSION_NONE);
+    CHECK(frames[1].publish().envelope() == "small");
+    CHECK(frames[2].publish().compression() == amoskys::bus::COMPRESSION_NONE);
+    CHECK(frames[3].publish().compression() == amoskys::bus::COMPRESSION_NONE);  // not tried
+    CHECK(m.stats.envelope_bytes == 2 * large.size() + 5 + noise.size());
+    CHECK(m.stats.wire_bytes < large.size() + noise.size() + 500);
+}
+
+TEST_CASE("finishing sends nothing new, then DRAIN once all is answered") {
+    Machine m(3);
+    m.welcome(2);
+    CHECK(m.sent().size() == 2);
+    m.machine.finish();
+    CHECK(m.sent().empty());
+    CHECK(m.others.empty());
+    REQUIRE(m.answer(2, UniversalAck::OK).has_value());
+    REQUIRE(m.answer(3, UniversalAck::OK).has_value());
+    CHECK(m.sent().empty());
+    REQUIRE(m.others.size() == 1);
+    CHECK(m.others[0].has_drain());
+    CHECK(m.sent().empty());
+    CHECK(m.others.empty());
 }

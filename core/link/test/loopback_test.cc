@@ -75,10 +75,14 @@ class MemorySource final : public Source {
     Result<> reject(SeqNo, const std::string& reason) override {
         return make_error(ErrorKind::internal, "rejected", reason);
     }
+    void keep(const amoskys::bus::Receipt& receipt) override { receipts.push_back(receipt); }
+    std::optional<amoskys::bus::Head> signed_head(Duration) override { return std::nullopt; }
+    void session_ended() override {}
     io::Task<> wait_for_more() override { co_await more_.wait(); }
 
     std::vector<std::string> envelopes;
     SeqNo acked, resumed_after;
+    std::vector<amoskys::bus::Receipt> receipts;
 
   private:
     const Epoch epoch_{1'700'000'000'000};

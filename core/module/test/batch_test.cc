@@ -27,11 +27,16 @@ struct Fixture {
         REQUIRE(opened.has_value());
         spool = std::move(*opened);
         emitter = std::make_unique<module::BatchEmitter>(
-            *spool, module::BatchLimits{.max_bytes = 4000}, clock, metrics, "test");
+            *spool, module::BatchLimits{.max_bytes = 4000}, clock, metrics, "test",
+            [this]() -> Result<module::Spool*> {
+                ++urgent_opened;
+                return urgent.get();
+            });
     }
     ~Fixture() {
         emitter.reset();
         spool.reset();
+        urgent.reset();
         fs::remove_all(folder);
     }
     Result<> run(io::Task<Result<>> task) {
@@ -51,12 +56,23 @@ struct Fixture {
                 return entry.value;
         return -1;
     }
-    // What is in the spool, in order.
-    std::vector<messaging::TelemetryBatch> stored() {
+    void open_urgent() {
+        auto opened = module::Spool::open(
+            io, {.folder = folder / "urgent",
+                 .agent_id = "edge-1",
+                 .lane = "test-urgent",
+                 .key = std::make_shared<const crypto::SigningKey>(crypto::SigningKey::generate()),
+                 .clock = &clock});
+        REQUIRE(opened.has_value());
+        urgent = std::move(*opened);
+    }
+    std::vector<messaging::TelemetryBatch> stored() { return stored(*spool); }
+    // What is in a spool, in order.
+    static std::vector<messaging::TelemetryBatch> stored(module::Spool& of) {
         std::vector<messaging::TelemetryBatch> out;
         SeqNo after;
         for (;;) {
-            auto item = spool->next(after);
+            auto item = of.next(after);
             REQUIRE(item.has_value());
             if (!item->has_value())
                 return out;
@@ -73,7 +89,9 @@ struct Fixture {
     io::asio::executor_work_guard<io::asio::io_context::executor_type> work{io.get_executor()};
     metrics::Registry metrics;
     std::unique_ptr<module::Spool> spool;
+    std::unique_ptr<module::Spool> urgent;
     std::unique_ptr<module::BatchEmitter> emitter;
+    int urgent_opened = 0;
 };
 
 messaging::DeviceTelemetry record_of(int events, std::size_t text_bytes) {
@@ -141,4 +159,41 @@ TEST_CASE("an event that fits no envelope is an error and raises the loss alert"
     CHECK(refused.error().code == "event_too_large");
     CHECK(f.sample("amoskys_agent_loss_alert") == 1);
     CHECK(f.sample("amoskys_agent_stored_ratio") < 0.9);
+}
+
+TEST_CASE("alarms and critical events leave their record for the urgent lane, signed at once") {
+    Fixture f;
+    f.open_urgent();
+    messaging::DeviceTelemetry record = record_of(4, 10);
+    record.set_device_id("router-1");
+    record.mutable_events(1)->set_event_type("ALARM");
+    record.mutable_events(3)->set_severity("CRITICAL");
+    REQUIRE(f.run(f.emitter->emit(record)).has_value());
+    while (f.urgent->position().last.value < 1)
+        f.io.run_one();
+    const auto urgent = Fixture::stored(*f.urgent);
+    REQUIRE(urgent.size() == 1);
+    REQUIRE(urgent[0].telemetry_records_size() == 1);
+    CHECK(urgent[0].telemetry_records(0).device_id() == "router-1");
+    CHECK(urgent[0].telemetry_records(0).events_size() == 2);
+    CHECK(urgent[0].total_events() == 2);
+    CHECK(f.stored().empty());  // the others wait for their batch
+    REQUIRE(f.run(f.emitter->flush()).has_value());
+    REQUIRE(f.stored().size() == 1);
+    CHECK(f.stored()[0].telemetry_records(0).events_size() == 2);
+    CHECK(f.sample("amoskys_agent_urgent_events_total") == 2);
+    CHECK(f.sample("amoskys_agent_events_total") == 4);
+
+    const auto item = f.urgent->next({0});
+    messaging::UniversalEnvelope envelope;
+    REQUIRE(envelope.ParseFromString((*item)->envelope));
+    CHECK(envelope.priority() == "URGENT");
+    CHECK(envelope.lane() == "test-urgent");
+}
+
+TEST_CASE("the urgent lane is not opened where nothing is urgent") {
+    Fixture f;
+    REQUIRE(f.run(f.emitter->emit(record_of(4, 10))).has_value());
+    REQUIRE(f.run(f.emitter->flush()).has_value());
+    CHECK(f.urgent_opened == 0);
 }

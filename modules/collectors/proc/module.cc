@@ -63,6 +63,7 @@ const module::ModuleInfo proc_module{
     .metrics = proc::proc_metrics,
     .privileges = privileges,
     .make_collector = &proc::ProcCollector::make,
+    .spool_sync = std::chrono::milliseconds(100),
 };
 
 }  // namespace amoskys::modules
