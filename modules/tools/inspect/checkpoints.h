@@ -13,6 +13,8 @@
 namespace amoskys::modules::inspect {
 
 struct HeldCheckpoint {
+    std::string_view kind = "checkpoint";  // or "receipt", of an agent
+    bool outside = false;                  // kept by somebody else than the bus
     std::string file;
     std::string note;
     std::optional<wal::Checkpoint> checkpoint;  // nothing: `error` says why

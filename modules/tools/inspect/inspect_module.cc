@@ -48,6 +48,9 @@ constexpr std::array verify_table{
         "trust", "", "trust map (none: pki/trust.yaml in the state directory)"),
     option<&inspect::VerifyOptions::since>(
         "since", "", "a checkpoint that was kept: the log must still begin with its records"),
+    option<&inspect::VerifyOptions::receipt>(
+        "receipt", "",
+        "receipts that agents kept: a file of `inspect receipts -o json`, or a folder of spools"),
     option<&inspect::VerifyOptions::log_key>("log_key", "", log_key_help),
     option<&inspect::VerifyOptions::proof>(
         "proof", "", "check this output of `inspect prove -o json` instead; needs no log"),
@@ -75,6 +78,17 @@ constexpr std::array gaps_table{
     option<&inspect::GapsOptions::log>("log", "", log_help),
 };
 
+constexpr std::string_view trust_help = "trust map (none: pki/trust.yaml in the state directory)";
+constexpr std::array heads_table{
+    option<&inspect::HeadsOptions::log>("log", "", log_help),
+    option<&inspect::HeadsOptions::trust>("trust", "", trust_help),
+};
+constexpr std::array spool_table{
+    option<&inspect::SpoolVerbOptions::spool>(
+        "spool", "",
+        "an agent's folder of spools, or one spool (none: spool in the state directory)"),
+};
+
 constexpr std::array verb_table{
     Verb{"summary", "what is in the log: records, events, agents, devices, times, gaps",
          summary_table, config::make_config<inspect::SummaryOptions>, inspect::summary,
@@ -92,6 +106,7 @@ constexpr std::array verb_table{
          verify_table, config::make_config<inspect::VerifyOptions>, inspect::verify,
          "amoskys inspect verify\namoskys inspect verify --trust trust.yaml -o json\n"
          "amoskys inspect verify --since kept-checkpoint\n"
+         "amoskys inspect verify --receipt receipts.json\n"
          "amoskys inspect verify --proof proof.json --log-key log.pub"},
     Verb{"prove", "the proof that a record stands in the log's tree", prove_table,
          config::make_config<inspect::ProveOptions>, inspect::prove,
@@ -101,6 +116,15 @@ constexpr std::array verb_table{
          "amoskys inspect timeline --tz America/Chicago --limit 1403"},
     Verb{"gaps", "what is known to be missing: gap markers, new epochs, damaged ranges", gaps_table,
          config::make_config<inspect::GapsOptions>, inspect::gaps, "amoskys inspect gaps -o json"},
+    Verb{"heads", "what agents have signed about their lanes, and which of them are silent",
+         heads_table, config::make_config<inspect::HeadsOptions>, inspect::heads,
+         "amoskys inspect heads"},
+    Verb{"receipts", "the bus's signed receipts in an agent's spools", spool_table,
+         config::make_config<inspect::SpoolVerbOptions>, inspect::receipts,
+         "amoskys inspect receipts -o json > receipts.json"},
+    Verb{"quarantine", "envelopes that a bus refused for good, kept in an agent's spools",
+         spool_table, config::make_config<inspect::SpoolVerbOptions>, inspect::quarantine,
+         "amoskys inspect quarantine --spool /var/lib/amoskys/spool"},
 };
 
 }  // namespace

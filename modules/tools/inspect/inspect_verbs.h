@@ -33,6 +33,7 @@ struct VerifyOptions {
     std::string since;    // a checkpoint that somebody kept
     std::string log_key;  // the log's public key
     std::string proof;
+    std::string receipt = {};  // of agents: a file, a spool, or a folder of spools
 };
 struct TimelineOptions {
     std::string log;
@@ -50,6 +51,13 @@ struct ProveOptions {
 struct GapsOptions {
     std::string log;
 };
+struct HeadsOptions {
+    std::string log;
+    std::string trust;
+};
+struct SpoolVerbOptions {
+    std::string spool;
+};
 
 Result<> events(module::ToolContext& context);
 Result<> summary(module::ToolContext& context);
@@ -59,5 +67,8 @@ Result<> verify_proof(module::ToolContext& context);  // `verify --proof`, witho
 Result<> prove(module::ToolContext& context);         // finding: the proof does not hold
 Result<> timeline(module::ToolContext& context);
 Result<> gaps(module::ToolContext& context);
+Result<> heads(module::ToolContext& context);
+Result<> receipts(module::ToolContext& context);
+Result<> quarantine(module::ToolContext& context);
 
 }  // namespace amoskys::modules::inspect

@@ -5,7 +5,9 @@
 #include "core/base/text.h"
 #include "core/wire/legacy.h"
 #include "core/wire/state_codec.h"
+#include "core/wire/statement.h"
 #include "core/wire/stored_form.h"
+#include "modules/tools/inspect/heads.h"
 #include "modules/tools/inspect/stored_form.h"
 
 namespace amoskys::modules::inspect {
@@ -62,10 +64,11 @@ void Verifier::append_leaf(const Digest& leaf) {
 
 void Verifier::check_checkpoints() {
     for (Expected& each : expected_checkpoints) {
+        const std::string kind(each.held.kind);
         if (!each.held.checkpoint) {
             find({}, "checkpoint",
-                 each.held.file + ": " +
-                     (each.held.error ? each.held.error->message : "not a checkpoint"));
+                 (each.held.outside && kind == "receipt" ? "receipt " : "") + each.held.file +
+                     ": " + (each.held.error ? each.held.error->message : "not a checkpoint"));
             continue;
         }
         const wal::Checkpoint& kept = *each.held.checkpoint;
@@ -75,17 +78,18 @@ void Verifier::check_checkpoints() {
         each.holds = root && *root == kept.root;
         if (kept.size > tree.size)
             find(WalOffset{tree.size + 1}, "truncated",
-                 "the log was cut or replaced by an older one: the checkpoint " + name + " has " +
+                 "the log was cut or replaced by an older one: the " + kind + " " + name + " has " +
                      std::to_string(kept.size) + " records, the log " + std::to_string(tree.size) +
                      "; " + range_text(WalOffset{tree.size + 1}, WalOffset{kept.size}) +
                      (kept.size == tree.size + 1 ? " is gone" : " are gone"));
         else if (!root)
             find({}, "checkpoint",
-                 name + " cannot be compared: leaf hashes of pruned records are not there");
+                 kind + " " + name +
+                     " cannot be compared: leaf hashes of pruned records are not there");
         else if (!each.holds)
             find({}, "replaced",
                  "the first " + std::to_string(kept.size) + " records are not those of the " +
-                     "checkpoint " + name + ": their root is " + to_hex(*root) + ", it has " +
+                     kind + " " + name + ": their root is " + to_hex(*root) + ", it has " +
                      to_hex(kept.root));
     }
 }
@@ -111,7 +115,43 @@ Result<> Verifier::begin() {
     }
     expected_ = WalOffset{first};
     all_before_seen_ = first == 1;
+    return load_heads();
+}
+
+// What the agents have signed about their lanes must be what the log has there.
+Result<> Verifier::load_heads() {
+    AMOSKYS_TRY(states, log_.states(wire::kept_head_prefix));
+    for (const auto& each : states) {
+        const auto kept = wire::decode_kept_head(each.value);
+        if (!kept) {
+            find({}, "head", "the state '" + printable(each.key) + "' cannot be read");
+            continue;
+        }
+        const LaneKey lane{kept->head.agent_id(), kept->head.lane()};
+        const auto signature = head_signature(kept->head, trust_.get());
+        if (trust_ != nullptr && signature != "ok")
+            find({}, "head",
+                 "the signed head of " + format_time(kept->head.time_ns()) + ": " +
+                     (signature == "wrong" ? "the signature is wrong"
+                                           : "the trust map has no such key"),
+                 lane);
+        heads_[lane] = kept->head;
+    }
     return {};
+}
+
+void Verifier::check_head(const wal::RecordView& record, const wire::CutEnvelope& cut,
+                          const LaneKey& lane) {
+    const auto head = heads_.find(lane);
+    if (head == heads_.end() || head->second.epoch() != cut.epoch.value ||
+        head->second.last_sequence() != cut.sequence.value ||
+        as_text(record.header.digest) == head->second.head_digest())
+        return;
+    find(record.header.offset, "head",
+         "sequence " + std::to_string(cut.sequence.value) +
+             " is not the envelope that the agent's signed head of " +
+             format_time(head->second.time_ns()) + " names",
+         lane);
 }
 
 void Verifier::skip_to(WalOffset offset) {
@@ -170,6 +210,7 @@ ByteView Verifier::envelope(const wal::RecordView& record) {
         find(offset, "kind", "the record's kind is not that of its payload", lane);
     if (wal::source_hash(cut->agent_id, cut->lane, cut->key_id) != record.header.source_hash)
         find(offset, "source", "the header attributes the record to another writer", lane);
+    check_head(record, *cut, lane);
     check_signature(record, *cut, digest);
     check_chain(record, *cut);
     return cut->signature;

@@ -21,6 +21,7 @@
 #include "modules/tools/inspect/chain_check.h"
 #include "modules/tools/inspect/checkpoints.h"
 #include "modules/tools/inspect/signature_batch.h"
+#include "proto/bus.pb.h"
 
 namespace amoskys::modules::inspect {
 
@@ -73,6 +74,9 @@ class Verifier {
                          const Digest& digest);
     void check_chain(const wal::RecordView& record, const wire::CutEnvelope& cut);
     const crypto::TrustedAgent* agent_by_source(const wal::SourceHash& source) const;
+    Result<> load_heads();
+    void check_head(const wal::RecordView& record, const wire::CutEnvelope& cut,
+                    const LaneKey& lane);
     Result<> settle_leaves();
     void append_leaf(const Digest& leaf);
     void check_checkpoints();
@@ -89,6 +93,7 @@ class Verifier {
     std::vector<Leaf> leaves_;
     SignatureBatch signatures_;
     std::unordered_map<std::uint64_t, LaneKey> lane_of_job_;
+    std::map<LaneKey, amoskys::bus::Head> heads_;
 };
 
 }  // namespace amoskys::modules::inspect

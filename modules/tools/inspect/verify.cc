@@ -4,30 +4,15 @@
 
 #include "core/crypto/pki.h"
 #include "modules/tools/inspect/checkpoints.h"
+#include "modules/tools/inspect/heads.h"
 #include "modules/tools/inspect/inspect_verbs.h"
 #include "modules/tools/inspect/log_access.h"
+#include "modules/tools/inspect/receipts.h"
 #include "modules/tools/inspect/verifier.h"
 
 namespace amoskys::modules::inspect {
 
 namespace {
-
-using Trust = std::shared_ptr<const crypto::TrustMap>;
-
-// The default file may be missing (a log of imported records needs none); a named one may not.
-Result<Trust> load_trust(const module::ToolContext& context, const VerifyOptions& options) {
-    const std::filesystem::path file = options.trust.empty()
-                                           ? crypto::PkiPaths{context.state_dir / "pki"}.trust_map()
-                                           : std::filesystem::path(options.trust);
-    std::error_code failed;
-    if (!std::filesystem::exists(file, failed)) {
-        if (options.trust.empty())
-            return Trust();
-        return make_error(ErrorKind::no_input, "trust_map_missing",
-                          "no trust map at " + file.string());
-    }
-    return crypto::TrustMap::load(file);
-}
 
 // The one that was asked for, then those of the state directory; those only where its log is meant
 // and its key is there.
@@ -36,7 +21,7 @@ Result<std::vector<HeldCheckpoint>> load_checkpoints(const module::ToolContext& 
     std::vector<HeldCheckpoint> out;
     const auto key = load_log_key(context, options.log_key);
     if (!key) {
-        if (!options.since.empty() || !options.log_key.empty() ||
+        if (!options.since.empty() || !options.receipt.empty() || !options.log_key.empty() ||
             key.error().code != "log_key_missing")
             return key.error();
         return out;
@@ -46,7 +31,16 @@ Result<std::vector<HeldCheckpoint>> load_checkpoints(const module::ToolContext& 
         if (kept.error && kept.error->code != "checkpoint_signature")
             return make_error(kept.error->kind, kept.error->code,
                               options.since + ": " + kept.error->message);
+        kept.outside = true;
         out.push_back(std::move(kept));
+    }
+    if (!options.receipt.empty()) {
+        AMOSKYS_TRY(held, read_receipts(options.receipt));
+        if (held.empty())
+            return make_error(ErrorKind::no_input, "no_receipt",
+                              options.receipt + " holds no receipt of a bus");
+        for (const HeldReceipt& each : held)
+            out.push_back(as_checkpoint(each, *key));
     }
     if (!options.log.empty())
         return out;
@@ -90,19 +84,23 @@ Json findings_json(const Verifier& verifier) {
 
 // Custody rule 10: with nothing from outside, a shortened log looks like a shorter one. What the
 // bus left beside its log may have been put back together with it.
-std::string statement(const Verifier& verifier, const VerifyOptions& options) {
+std::string statement(const Verifier& verifier) {
     if (verifier.tree.size == 0)
         return "the log is empty; nothing outside vouches for it";
     const wal::Checkpoint* newest = nullptr;
+    const Verifier::Expected* outside = nullptr;
     for (const auto& each : verifier.expected_checkpoints) {
         const wal::Checkpoint& kept = *each.held.checkpoint;
-        if (!options.since.empty() && each.held.file == options.since)
-            return "complete up to record " + std::to_string(verifier.tree.size) + " of time " +
-                   format_time(verifier.last_received_ns) + "; the checkpoint " + options.since +
-                   " vouches for records up to " + std::to_string(kept.size);
+        if (each.held.outside && (outside == nullptr || kept.size > outside->held.checkpoint->size))
+            outside = &each;
         if (newest == nullptr || kept.size > newest->size)
             newest = &kept;
     }
+    if (outside != nullptr)
+        return "complete up to record " + std::to_string(verifier.tree.size) + " of time " +
+               format_time(verifier.last_received_ns) + "; the " + std::string(outside->held.kind) +
+               " " + outside->held.file + " vouches for records up to " +
+               std::to_string(outside->held.checkpoint->size);
     if (newest == nullptr)
         return "complete up to record " + std::to_string(verifier.tree.size) + " of time " +
                format_time(verifier.last_received_ns) + "; nothing outside vouches for it";
@@ -119,6 +117,7 @@ Json checkpoints_json(const Verifier& verifier) {
     Json out = Json::array();
     for (const auto& each : verifier.expected_checkpoints) {
         Json row = Json::object();
+        row["kind"] = each.held.kind;
         row["file"] = each.held.file;
         row["size"] = each.held.checkpoint ? Json(each.held.checkpoint->size) : Json();
         row["time"] = each.held.checkpoint ? json::time(each.held.checkpoint->time_ns) : Json();
@@ -128,7 +127,7 @@ Json checkpoints_json(const Verifier& verifier) {
     return out;
 }
 
-Json verification_json(const Verifier& verifier, const VerifyOptions& options) {
+Json verification_json(const Verifier& verifier) {
     Json out = Json::object();
     out["clean"] = verifier.findings_total == 0;
     out["records"] = verifier.records;
@@ -145,7 +144,7 @@ Json verification_json(const Verifier& verifier, const VerifyOptions& options) {
     out["findings"] = findings_json(verifier);
     out["statement"] =
         verifier.findings_total == 0
-            ? statement(verifier, options)
+            ? statement(verifier)
             : "not complete: " + std::to_string(verifier.findings_total) + " findings";
     return out;
 }
@@ -159,7 +158,7 @@ Result<> verify(module::ToolContext& context) {
     // Before the log is looked at: a bus that writes on makes newer ones.
     AMOSKYS_TRY(checkpoints, load_checkpoints(context, options));
     AMOSKYS_TRY(log, open_for_reading(context, options.log));
-    AMOSKYS_TRY(trust, load_trust(context, options));
+    AMOSKYS_TRY(trust, load_trust(context, options.trust));
     Verifier verifier(*log, std::move(trust));
     for (HeldCheckpoint& each : checkpoints)
         verifier.expect(std::move(each));
@@ -175,8 +174,8 @@ Result<> verify(module::ToolContext& context) {
     };
     AMOSKYS_TRY_VOID(walk(*log, progress, step));
     AMOSKYS_TRY_VOID(verifier.finish());
-    AMOSKYS_TRY_VOID(write_object(context.out, context.output, "verification",
-                                  verification_json(verifier, options)));
+    AMOSKYS_TRY_VOID(
+        write_object(context.out, context.output, "verification", verification_json(verifier)));
     if (verifier.findings_total == 0)
         return {};
     return make_error(ErrorKind::finding, "verify_findings",
