@@ -125,8 +125,10 @@ io::Task<Result<>> watch_preferred(std::shared_ptr<Link> link, TlsContext contex
     }
 }
 
-bool needs_operator(const Error& error) {
-    return error.code == "bus_security_violation" || error.code == "bus_log_key";
+// The next connection to this bus would end the same way.
+bool refuses_the_lane(const Error& error) {
+    return error.code == "bus_security_violation" || error.code == "bus_log_key" ||
+           error.code == "bus_takes_nothing";
 }
 
 bool identity_refused(const Error& error) {
@@ -265,7 +267,7 @@ io::Task<Result<>> Client::Impl::run() {
             log::warning("link", "bus_lost", error.message,
                          {{"bus", address}, {"lane", options.lane}});
         std::chrono::nanoseconds wait = backoff.next();
-        if (needs_operator(error)) {
+        if (refuses_the_lane(error)) {
             if (buses.size() == 1)
                 wait = operator_wait;
             if (at == 0)

@@ -85,6 +85,9 @@ struct ClientOptions {
     std::chrono::nanoseconds head_interval = std::chrono::seconds(30);  // 0 = no heads
     // On another bus than the first: how often the first is tried; 0 = not before this one fails.
     std::chrono::nanoseconds return_after = std::chrono::seconds(60);
+    // With several buses: after so many answers RETRY, OVERLOAD or PROCESSING_ERROR in a row the
+    // next one is tried.
+    unsigned retry_max = 6;
     std::uint64_t send_rate_events = 0;  // per second, 0 = unlimited
     Compress compression = Compress::off;
 };

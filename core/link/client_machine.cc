@@ -178,6 +178,7 @@ Result<> ClientMachine::on_ack(const wire::Frame& frame, Time now) {
         stats_.acked += static_cast<std::uint64_t>(end - begin);
         in_flight_.erase(begin, end);
         backoff_.reset();
+        refused_in_a_row_ = 0;
         note_committed(ack);
         return {};
     }
@@ -214,6 +215,11 @@ Result<> ClientMachine::on_refused(const Sent& sent, const Ack& ack, Time now) {
             stats_.last_error = reason;
             go_back(sent.sequence);
             not_before_ = now + backoff_.next(hint);
+            // A quota is the agent's own; the others say that this bus cannot take anything now.
+            if (ack.status() != Ack::QUOTA_EXCEEDED && options_.buses.size() > 1 &&
+                ++refused_in_a_row_ > options_.retry_max)
+                return make_error(ErrorKind::unavailable, "bus_takes_nothing",
+                                  "the bus takes nothing: " + reason);
             return {};
     }
 }

@@ -79,6 +79,7 @@ class ClientMachine {
     std::uint64_t envelopes_limit_ = 0, bytes_limit_ = 0;
     std::optional<Time> not_before_;
     io::Backoff backoff_;
+    unsigned refused_in_a_row_ = 0;
     double tokens_ = 0;
     std::optional<Time> tokens_at_;
     std::optional<Time> last_heard_, ping_sent_, last_head_;

@@ -58,6 +58,17 @@ constexpr std::array agent_table{
         "zstd for what is sent: auto where it saves an eighth and the bus is another host, on "
         "wherever it saves anything, off",
         {}, {.choices = "auto|on|off"}),
+    option<&AgentConfig::retry_max>(
+        "retry_max", "",
+        "with several buses: so many refusals in a row (RETRY, OVERLOAD) before the next is tried",
+        {.min = 1, .max = 1000}),
+    option<&AgentConfig::retry_timeout>(
+        "retry_timeout", "",
+        "silence of the bus before it gets a PING, and as long again before it is given up",
+        {.min = 0.1, .max = 3600}),
+    option<&AgentConfig::max_envelope_bytes>("max_envelope_bytes", "bytes",
+                                             "largest envelope that is made",
+                                             {.min = 4096, .max = 131072}),
     option<&AgentConfig::head_interval>(
         "head_interval", "",
         "how often the bus is told, signed, how far the lane goes, also when idle (0: never)",

@@ -32,6 +32,9 @@ struct AgentConfig {
     std::string spool_sync = "auto";
     std::vector<std::string> log_keys;  // files; empty = pinned on first use
     std::string compression = "auto";
+    std::uint64_t retry_max = 6;
+    Duration retry_timeout = std::chrono::seconds(30);
+    config::Size max_envelope_bytes{131'072};
     Duration head_interval = std::chrono::seconds(30);
     Duration bus_return = std::chrono::seconds(60);
     Duration batch_max_age = std::chrono::seconds(1);

@@ -88,8 +88,10 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(io::asio::io_context& io, const
     const AgentConfig& agent = *options.agent;
     pipeline->emitter_ = std::make_unique<BatchEmitter>(
         *pipeline->lanes_.front().spool,
-        BatchLimits{agent.batch_max_bytes.bytes, agent.batch_max_age}, clock, metrics, name,
-        [raw = pipeline.get()] { return raw->urgent_spool(); });
+        BatchLimits{std::min(agent.batch_max_bytes.bytes,
+                             agent.max_envelope_bytes.bytes - wire::envelope_overhead_bytes),
+                    agent.batch_max_age},
+        clock, metrics, name, [raw = pipeline.get()] { return raw->urgent_spool(); });
     AMOSKYS_TRY(thresholds, make_thresholds(agent.thresholds));
     pipeline->thresholds_ =
         std::make_unique<ThresholdEmitter>(*pipeline->emitter_, std::move(thresholds), metrics);
@@ -132,6 +134,8 @@ Result<> Pipeline::prepare(const ModuleInfo& info) {
     client_options_.tls = {pki.ca_cert(), pki.agent_cert(identity), pki.agent_key(identity)};
     client_options_.connect_timeout = agent.connect_timeout;
     client_options_.send_rate_events = agent.send_rate;
+    client_options_.retry_max = static_cast<unsigned>(agent.retry_max);
+    client_options_.ping_after = agent.retry_timeout;
     client_options_.compression = compression(agent);
     client_options_.head_interval = agent.head_interval;
     client_options_.return_after = agent.bus_return;

@@ -307,3 +307,32 @@ TEST_CASE("finishing sends nothing new, then DRAIN once all is answered") {
     CHECK(m.sent().empty());
     CHECK(m.others.empty());
 }
+
+TEST_CASE("with another bus in the list, refusals in a row end the session; one OK counts anew") {
+    Machine m(2);
+    m.options.retry_max = 2;
+    m.options.buses.resize(2);
+    m.welcome(100);
+    std::uint64_t id = 2;
+    const auto refuse = [&](UniversalAck::Status status) {
+        m.now += 5s;
+        const auto count = m.sent().size();
+        REQUIRE(count > 0);
+        const auto result = m.answer(id, status, "disk full");
+        id += count;
+        return result;
+    };
+    REQUIRE(refuse(UniversalAck::RETRY).has_value());
+    REQUIRE(refuse(UniversalAck::OVERLOAD).has_value());
+    for (int i = 0; i < 5; ++i)
+        REQUIRE(refuse(UniversalAck::QUOTA_EXCEEDED).has_value());
+    m.now += 5s;
+    REQUIRE(m.sent().size() == 2);
+    REQUIRE(m.answer(id, UniversalAck::OK).has_value());
+    REQUIRE(m.answer(id + 1, UniversalAck::RETRY).has_value());
+    id += 2;
+    REQUIRE(refuse(UniversalAck::RETRY).has_value());
+    const auto ended = refuse(UniversalAck::RETRY);
+    REQUIRE(ended.has_error());
+    CHECK(ended.error().code == "bus_takes_nothing");
+}
