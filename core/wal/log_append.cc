@@ -25,8 +25,8 @@ Error read_only_error(const std::filesystem::path& folder) {
 
 }  // namespace
 
-// Once a second or every 16 MiB: a statvfs for each group would be felt. States alone pass: they are
-// small, and what frees space (a cursor that moves on, a gap marker) is a state.
+// Once a second or every 16 MiB: a statvfs for each group would be felt. States alone pass: they
+// are small, and what frees space (a cursor that moves on, a gap marker) is a state.
 Result<> LogImpl::check_space(const Group& group) {
     if (options_.min_free_bytes == 0 || group.records.empty())
         return {};
