@@ -43,6 +43,45 @@ std::string reason_of(const Json::parse_error& error) {
     return colon == std::string::npos ? text : text.substr(colon + 2);
 }
 
+// JSON lets these stand in a string as they are, but terminals obey them (DEL and C1, U+0080 to
+// U+009F) and line readers break at them (U+2028, U+2029). They occur in strings only.
+std::string escape_controls(std::string text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    const auto escape = [&](std::string& out, unsigned code) {
+        out += "\\u";
+        for (int shift = 12; shift >= 0; shift -= 4)
+            out += digits[(code >> static_cast<unsigned>(shift)) & 15U];
+    };
+    std::string out;
+    std::size_t kept = 0;  // what stands before it is in `out`
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto at = [&](std::size_t k) {
+            return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0U;
+        };
+        unsigned code = 0;
+        std::size_t length = 0;
+        if (at(0) == 0x7f) {
+            code = 0x7f;
+            length = 1;
+        } else if (at(0) == 0xc2 && at(1) >= 0x80 && at(1) <= 0x9f) {
+            code = at(1);
+            length = 2;
+        } else if (at(0) == 0xe2 && at(1) == 0x80 && (at(2) == 0xa8 || at(2) == 0xa9)) {
+            code = 0x2000 + (at(2) & 0x3fU);
+            length = 3;
+        } else {
+            continue;
+        }
+        out.append(text, kept, i - kept);
+        escape(out, code);
+        kept = i + length;
+        i = kept - 1;
+    }
+    if (kept == 0)
+        return text;
+    return out.append(text, kept);
+}
+
 }  // namespace
 
 Result<Json> parse(std::string_view text, std::string_view what) {
@@ -63,11 +102,11 @@ Result<Json> parse(std::string_view text, std::string_view what) {
 }
 
 std::string dump(const Json& value) {
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return escape_controls(value.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 std::string dump_pretty(const Json& value) {
-    return value.dump(2, ' ', false, Json::error_handler_t::replace);
+    return escape_controls(value.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace amoskys::json

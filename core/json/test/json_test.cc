@@ -70,3 +70,13 @@ TEST_CASE("YAML of nested values is in block style") {
           "h: \"on\"\n");
     CHECK(json::to_yaml(Json(std::numeric_limits<double>::infinity())) == ".inf\n");
 }
+
+TEST_CASE("what terminals obey and line readers break at is escaped") {
+    const std::string text =
+        "a\x7f"
+        "b\xc2\x9b"
+        "31m\xe2\x80\xa8\xe2\x80\xa9\xc2\xa0\xc3\xa9";
+    const Json value = {{"k", text}};
+    CHECK(json::dump(value) == "{\"k\":\"a\\u007fb\\u009b31m\\u2028\\u2029\xc2\xa0\xc3\xa9\"}");
+    CHECK((*json::parse(json::dump(value), "x"))["k"] == text);
+}
