@@ -35,19 +35,12 @@ bool plain(std::string_view text) {
 }
 
 std::string double_quoted(std::string_view text) {
-    // A JSON string is a YAML double-quoted scalar but for characters that YAML calls line breaks
-    // or not printable.
+    // A JSON string is a YAML double-quoted scalar, dump() having escaped what YAML calls line
+    // breaks or not printable, but for the byte order mark.
+    constexpr std::string_view mark = "\xef\xbb\xbf";
     std::string out = dump(Json(std::string(text)));
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 5> breaks{{
-        {"\x7f", "\\x7F"},
-        {"\xc2\x85", "\\N"},
-        {"\xe2\x80\xa8", "\\L"},
-        {"\xe2\x80\xa9", "\\P"},
-        {"\xef\xbb\xbf", "\\uFEFF"},
-    }};
-    for (const auto& [raw, escape] : breaks)
-        for (auto at = out.find(raw); at != std::string::npos; at = out.find(raw, at))
-            out.replace(at, raw.size(), escape);
+    for (auto at = out.find(mark); at != std::string::npos; at = out.find(mark, at))
+        out.replace(at, mark.size(), "\\uFEFF");
     return out;
 }
 

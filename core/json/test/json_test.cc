@@ -47,7 +47,7 @@ TEST_CASE("a text that YAML would take for something else is quoted") {
     for (const char* text : {"ifInOctets", "/var/lib/x", "a-b_c.d", "udp", "info"})
         CHECK(json::yaml_scalar(text) == text);
     CHECK(json::yaml_scalar("a\nb\t\"\\") == R"("a\nb\t\"\\")");
-    CHECK(json::yaml_scalar("\x7f\xc2\x85\xe2\x80\xa8") == R"("\x7F\N\L")");
+    CHECK(json::yaml_scalar("\x7f\xc2\x85\xe2\x80\xa8") == R"("\u007f\u0085\u2028")");
 }
 
 TEST_CASE("YAML of nested values is in block style") {

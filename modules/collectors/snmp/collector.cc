@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view component = "snmp";
 constexpr std::string_view identity_profile = "identity";
+constexpr auto batch_pause = std::chrono::seconds(1);
 
 std::string spoken(Duration duration) {
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -138,7 +139,11 @@ io::Task<Result<>> SnmpCollector::poll_until_done(module::Emitter& emitter, Sess
             if (!taken)
                 co_return taken;
         }
-        if (unflushed_ && polling_ == 0) {
+        // With devices spread over the interval there is hardly an end of a cycle: small batches
+        // for every poll would cost a signature and a sync each; the batch's own age ends them.
+        const bool pause =
+            due_.empty() || due_.begin()->first - context_.clock.steady() > batch_pause;
+        if (unflushed_ && polling_ == 0 && pause) {
             unflushed_ = false;
             auto flushed = co_await emitter.flush();
             if (!flushed)

@@ -40,6 +40,18 @@ std::optional<std::string> text_of(const Metric& metric, const Value& value) {
     return *raw;
 }
 
+// What an event has when serialised, at most: cheaper than asking protobuf for each.
+std::size_t size_bound(const messaging::TelemetryEvent& event) {
+    if (!event.has_metric_data())
+        return event.ByteSizeLong() + 6;
+    const messaging::MetricData& data = event.metric_data();
+    std::size_t size = 96 + data.metric_name().size() + data.unit().size() + data.index().size() +
+                       data.string_value().size() + data.binary_value().size();
+    for (const auto& [name, text] : data.labels())
+        size += name.size() + text.size() + 12;
+    return size;
+}
+
 class Builder {
   public:
     Builder(const Profile& profile, const PollResult& result, const DeviceContext& device)
@@ -123,7 +135,7 @@ void Builder::new_record() {
 }
 
 void Builder::add(messaging::TelemetryEvent event) {
-    const std::size_t size = event.ByteSizeLong() + 6;  // tag and length
+    const std::size_t size = size_bound(event);
     if (record_bytes_ + size > max_record_bytes && out_.records.back().events_size() > 0) {
         out_.records.back().set_batch_size(
             static_cast<std::uint32_t>(out_.records.back().events_size()));
