@@ -130,7 +130,7 @@ class AmoskysTest(unittest.TestCase):
         def served():
             if process.poll() is not None:
                 raise AssertionError(f"the bus ended with {process.returncode}:\n" + open(process.log_path).read())
-            return ready.exists()
+            return ready.exists() and ready.stat().st_size > 0
         wait_until(served, "the bus serves")
         return process, json.loads(ready.read_text())
 
