@@ -158,6 +158,7 @@ Result<> Spool::drop_oldest(std::uint64_t bytes) {
     }
     if (dropped == 0)
         return {};  // all that is there is being sent: the window of the bus bounds it
+    const bool at_the_front = gap.marker.first.value == first_pending();
     AMOSKYS_TRY_VOID(add_gap(std::move(gap)));
     for (std::uint64_t sequence = first; sequence <= last; ++sequence)
         sizes_.erase(sequence);
@@ -166,7 +167,7 @@ Result<> Spool::drop_oldest(std::uint64_t bytes) {
     stats_.dropped_bytes += freed;
     log::warning(component, "dropped_oldest", "the spool is full; a gap marker tells the bus",
                  {{"lane", options_.lane}, {"envelopes", dropped}, {"bytes", freed}});
-    if (first == first_pending()) {
+    if (at_the_front) {  // nothing before them is wanted any more
         release_kept({last});
         prune_before(offset_of({last + 1}));
     }

@@ -538,3 +538,18 @@ TEST_CASE("an epoch of many envelopes is signed again in bounded steps") {
     CHECK(second.taken.size() == 200);
     CHECK(devices(second).size() == 200);
 }
+
+TEST_CASE("a spool that drops for a long time stays within its limit and two segments on disk") {
+    Fixture f;
+    f.reopen(4 << 20);
+    f.append(700, 100'000);  // 70 MB
+    f.close();               // what was ordered to be pruned is
+    std::uint64_t bytes = 0;
+    for (const auto& entry : fs::directory_iterator(f.folder.path / "spool"))
+        bytes += entry.is_regular_file() ? entry.file_size() : 0;
+    CHECK(bytes < (4U << 20) + 2 * (17U << 20) + (2U << 20));
+    f.reopen(4 << 20);
+    Bus bus;
+    f.send(bus);
+    CHECK(bus.taken.size() + bus.gap_envelopes == 700);
+}
