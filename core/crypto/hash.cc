@@ -54,6 +54,13 @@ Digest blake2b_256(std::initializer_list<ByteView> parts) {
     return digest;
 }
 
+std::array<std::uint8_t, 20> sha1(ByteView data) {
+    std::array<std::uint8_t, 20> digest;
+    static_assert(std::tuple_size_v<decltype(digest)> == SHA_DIGEST_LENGTH);
+    SHA1(data.data(), data.size(), digest.data());
+    return digest;
+}
+
 bool equal(ByteView a, ByteView b) {
     return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }

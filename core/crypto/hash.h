@@ -1,8 +1,9 @@
-// Hashes: SHA-256 from BoringSSL (SHA instructions), BLAKE2b-256 from libsodium. Used by wire, wal,
-// link and the key files. All functions are pure and may be called from any thread; Sha256 belongs
-// to one thread.
+// Hashes: SHA-256 and SHA-1 from BoringSSL (SHA instructions), BLAKE2b-256 from libsodium. Used by
+// wire, wal, link and the key files. All functions are pure and may be called from any thread;
+// Sha256 belongs to one thread.
 #pragma once
 
+#include <array>
 #include <initializer_list>
 #include <span>
 
@@ -26,6 +27,9 @@ class Sha256 {
     // BoringSSL's SHA256_CTX, whose header stays out of here.
     alignas(16) unsigned char state_[128];
 };
+
+// SHA-1, for identifiers that are defined by it (Community ID); it protects nothing.
+std::array<std::uint8_t, 20> sha1(ByteView data);
 
 // Constant time; false for different lengths.
 bool equal(ByteView a, ByteView b);

@@ -71,3 +71,7 @@ TEST_CASE("random bytes differ from call to call") {
     CHECK(a != b);
     CHECK(a != Digest{});
 }
+
+TEST_CASE("SHA-1 of the published vector") {
+    CHECK(to_hex(sha1(as_bytes("abc"))) == "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
