@@ -61,6 +61,37 @@ Result<> load_files(SSL_CTX* ctx, const TlsFiles& files) {
     return {};
 }
 
+bool strong_key(X509* certificate) {
+    const bssl::UniquePtr<EVP_PKEY> key(X509_get_pubkey(certificate));
+    if (!key)
+        return false;
+    const int bits = EVP_PKEY_bits(key.get());
+    return EVP_PKEY_id(key.get()) == EVP_PKEY_RSA ? bits >= 2048
+                                                  : bits >= 253;  // Ed25519 counts 253
+}
+
+bool strong_signature(X509* certificate) {
+    int digest = NID_undef;
+    int key = NID_undef;
+    if (OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &digest, &key) != 1)
+        return false;
+    return digest != NID_md4 && digest != NID_md5 && digest != NID_sha1;
+}
+
+// Called for each certificate of a chain. What a CA signed with SHA-1, or for a key that can be
+// broken, anyone may have made. A root's signature of itself says nothing and is not looked at.
+int refuse_weak(int ok, X509_STORE_CTX* check) {
+    X509* certificate = X509_STORE_CTX_get_current_cert(check);
+    if (ok != 1 || certificate == nullptr)
+        return ok;
+    const bool root =
+        X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) == 0;
+    if (strong_key(certificate) && (root || strong_signature(certificate)))
+        return 1;
+    X509_STORE_CTX_set_error(check, X509_V_ERR_APPLICATION_VERIFICATION);
+    return 0;
+}
+
 Result<std::shared_ptr<ssl::context>> make_context(const TlsFiles& files) {
     std::shared_ptr<ssl::context> context;
     try {
@@ -74,7 +105,7 @@ Result<std::shared_ptr<ssl::context>> make_context(const TlsFiles& files) {
     SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, refuse_weak);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     AMOSKYS_TRY_VOID(load_files(ctx, files));
     return context;
@@ -102,6 +133,8 @@ std::string_view verify_reason(long result) {
         case X509_V_ERR_CERT_SIGNATURE_FAILURE:
         case X509_V_ERR_CERT_UNTRUSTED:
             return "unknown_ca";
+        case X509_V_ERR_APPLICATION_VERIFICATION:  // refuse_weak
+            return "weak_certificate";
         default:
             return "other";
     }
@@ -130,6 +163,12 @@ std::string_view library_reason(int reason) {
         case SSL_R_NO_APPLICATION_PROTOCOL:
         case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
             return "alpn";
+        case SSL_R_NO_SHARED_CIPHER:
+            return "no_shared_cipher";
+        case SSL_R_NO_SHARED_GROUP:
+            return "no_shared_group";
+        case SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS:
+            return "no_shared_signature";
         default:
             return "other";
     }
@@ -201,12 +240,12 @@ std::string_view handshake_reason(const boost::system::error_code& ec, SSL* hand
             return "closed";
         return "other";
     }
-    const int reason = ERR_GET_REASON(static_cast<std::uint32_t>(ec.value()));
-    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        const auto verify = verify_reason(SSL_get_verify_result(handle));
-        return verify.empty() ? "other" : verify;
-    }
-    return library_reason(reason);
+    // The check of the certificate comes first: what the library says of a CA's signature that does
+    // not fit is the arithmetic's own error.
+    const auto verify = verify_reason(SSL_get_verify_result(handle));
+    if (!verify.empty() && verify != "other")
+        return verify;
+    return library_reason(ERR_GET_REASON(static_cast<std::uint32_t>(ec.value())));
 }
 
 }  // namespace amoskys::io

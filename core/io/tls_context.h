@@ -1,7 +1,8 @@
 // TLS 1.3 contexts (BoringSSL) for both sides: mutual authentication, ALPN "amoskys/1", no tickets,
 // no 0-RTT. Only the given CA is trusted. A client's certificate must be good for client
-// authentication, a server's for server authentication (EKU). Contexts are immutable once made: a
-// reload makes a new one.
+// authentication, a server's for server authentication (EKU); RSA below 2048 bits, curves below 256
+// and signatures with SHA-1 or MD5 are refused in the whole chain. Contexts are immutable once
+// made: a reload makes a new one.
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
@@ -32,7 +33,8 @@ bool agreed_on_protocol(SSL* ssl);
 std::string peer_common_name(SSL* ssl);
 // A short reason for a failed handshake (or first read), for messages and metrics, of this set:
 // no_client_certificate unknown_ca certificate_expired certificate_not_yet_valid wrong_purpose
-// name_mismatch protocol_version not_tls alpn closed timeout other.
+// weak_certificate name_mismatch protocol_version no_shared_cipher no_shared_group
+// no_shared_signature not_tls alpn closed timeout other.
 std::string_view handshake_reason(const boost::system::error_code& ec, SSL* ssl);
 
 }  // namespace amoskys::io

@@ -16,6 +16,11 @@ std::string_view explain(std::string_view reason) {
         return "the certificate is not yet valid";
     if (reason == "wrong_purpose")
         return "the certificate is not for this purpose";
+    if (reason == "weak_certificate")
+        return "the certificate or its chain is too weak";
+    if (reason == "no_shared_cipher" || reason == "no_shared_group" ||
+        reason == "no_shared_signature")
+        return "it has no algorithm in common with this side";
     if (reason == "name_mismatch")
         return "the certificate does not bear this name";
     if (reason == "protocol_version")

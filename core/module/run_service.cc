@@ -73,7 +73,10 @@ void ReadyFile::ready(const Json& addresses) {
 Result<> run_service(const ModuleInfo& info, const ServiceRun& options, const RunRequest& request) {
     Serving run;
     if (!options.ready_file.empty()) {  // that it cannot be written is said before anything starts
-        AMOSKYS_TRY_VOID(write_file_atomic(options.ready_file, "", 0644));
+        const std::string probe =
+            options.ready_file + ".probe";  // under its own name it would be read
+        AMOSKYS_TRY_VOID(write_file_atomic(probe, "", 0644));
+        ::unlink(probe.c_str());
         ::unlink(options.ready_file.c_str());
     }
     ReadyFile host(options.ready_file);

@@ -104,16 +104,36 @@ class AcknowledgedIsOnDisk(harness.AmoskysTest):
         os.kill(bus, signal.SIGTERM)
         self.assertEqual(process.wait(timeout=harness.PATIENCE_S), 0)
         self.processes.remove(process)
-        self.check_order(read_trace(trace), peer)
-        self.ok("inspect", "verify")
-
-    def check_order(self, calls, peer):
-        """One envelope at a time is on its way, so between its arrival and the next bytes to the peer lies its commit."""
+        calls = read_trace(trace)
         synchronous = {c.result for c in calls if c.name == "openat" and "O_DSYNC" in c.text and ".mdb" in c.text}
         self.assertTrue(synchronous, "the meta pages are not written through O_DSYNC")
+        events = sorted(self.events(calls, peer, synchronous))
+        self.check_order(events)
+        self.check_that_it_can_fail(events)
+        self.ok("inspect", "verify")
+
+    def check_that_it_can_fail(self, events):
+        """The same trace of a bus that leaves a step out, or answers before it, does not pass."""
+        for step in ("page", "sync", "meta"):
+            with self.assertRaises(AssertionError):
+                self.check_order([event for event in events if event[1] != step])
+            with self.assertRaises(AssertionError):
+                self.check_order(self.answered_before(events, step))
+
+    def answered_before(self, events, step):
+        """The middle ACK stands before the last such step that led to it."""
+        events = list(events)
+        sends = [at for at, event in enumerate(events) if event[1] == "sent"]
+        answer = events.pop(sends[len(sends) // 2])
+        before = max(at for at, event in enumerate(events) if event[1] == step and event < answer)
+        events.insert(before, answer)
+        return events
+
+    def check_order(self, events):
+        """One envelope at a time is on its way, so between its arrival and the next bytes to the peer lies its commit."""
         acks = 0
         received = written = synced = committed = None
-        for event in sorted(self.events(calls, peer, synchronous)):
+        for event in events:
             _, what = event
             if what == "received":
                 received, written, synced, committed = event, None, None, None
