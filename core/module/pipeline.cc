@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/file.h"
 #include "core/log/log.h"
 
 namespace amoskys::module {
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::string_view component = "agent";
 constexpr auto batch_check_interval = std::chrono::milliseconds(200);
+constexpr auto key_change_delay = std::chrono::seconds(4);
 
 WhenFull when_full(const AgentConfig& config, std::string_view lane) {
     if (config.spool_when_full == "auto")
@@ -64,7 +66,8 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(io::asio::io_context& io, const
     const crypto::PkiPaths pki{agent.pki_dir.empty() ? options.state_dir / "pki"
                                                      : std::filesystem::path(agent.pki_dir)};
     AMOSKYS_TRY(identity, choose_identity(pki, agent.id));
-    AMOSKYS_TRY(key, crypto::SigningKey::load(pki.agent_signing_key(identity)));
+    pipeline->key_file_ = pki.agent_signing_key(identity);
+    AMOSKYS_TRY(key, crypto::SigningKey::load(pipeline->key_file_));
     AMOSKYS_TRY(spool,
                 Spool::open(io, {.folder = (agent.spool_dir.empty()
                                                 ? options.state_dir / "spool"
@@ -110,6 +113,34 @@ io::Task<Result<>> Pipeline::flush_batches() {
             co_return Result<>();
         const Result<> flushed = co_await emitter_->flush_if_old();
         AMOSKYS_CO_TRY_VOID(flushed);
+    }
+}
+
+Result<> Pipeline::reload_key() {
+    AMOSKYS_TRY(key, crypto::SigningKey::load(key_file_));
+    log::info(component, "key_read", "envelopes are signed with this key",
+              {{"lane", lane_}, {"key_id", key.id()}});
+    spool_->use_key(std::make_shared<const crypto::SigningKey>(std::move(key)));
+    return {};
+}
+
+// The new key waits until the bus has had time to read the trust map that `pki rotate` wrote.
+io::Task<Result<>> Pipeline::watch_key() {
+    std::string in_use = file_stamp(key_file_);
+    for (;;) {
+        const bool slept = co_await io::sleep_for(key_change_delay);
+        if (!slept)
+            co_return Result<>();
+        const std::string now = file_stamp(key_file_);
+        if (now == in_use)
+            continue;
+        const bool waited = co_await io::sleep_for(key_change_delay);
+        if (!waited)
+            co_return Result<>();
+        in_use = now;
+        if (const Result<> read = reload_key(); !read)
+            log::error(component, "key_refused", "the former key stays: " + read.error().message,
+                       {{"lane", lane_}});
     }
 }
 
@@ -164,6 +195,8 @@ io::Task<Result<>> Pipeline::run() {
     group.spawn("client " + lane_, std::move(client));
     io::Task<Result<>> batches = flush_batches();
     group.spawn("batches " + lane_, std::move(batches));
+    io::Task<Result<>> key = watch_key();
+    group.spawn("key " + lane_, std::move(key));
     io::Task<Result<>> collecting = collect();
     group.spawn("collector " + lane_, std::move(collecting));
     Result<> joined = co_await group.join();

@@ -38,6 +38,10 @@ class Pipeline {
     // durable spool.
     io::Task<Result<>> run();
 
+    // The signing key as it is in its file now, for what is signed from now on (SIGHUP; run() looks
+    // at the file by itself). Certificates are read with each connection.
+    Result<> reload_key();
+
     const std::string& lane() const { return lane_; }
     const Spool& spool() const { return *spool_; }
     const link::Client& client() const { return *client_; }
@@ -46,6 +50,7 @@ class Pipeline {
     Pipeline() = default;
     io::Task<Result<>> collect();
     io::Task<Result<>> flush_batches();
+    io::Task<Result<>> watch_key();
     Result<> stop(const Result<>& collected);
 
     io::asio::io_context* io_ = nullptr;
@@ -57,6 +62,7 @@ class Pipeline {
     std::unique_ptr<BatchEmitter> emitter_;
     std::unique_ptr<Collector> collector_;
     std::string buses_;
+    std::filesystem::path key_file_;
 };
 
 }  // namespace amoskys::module

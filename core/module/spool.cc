@@ -184,6 +184,11 @@ wal::StateUpdate Spool::gap_state(const Gap& gap) {
     return {"gap/" + padded(gap.marker.first.value), json::dump(object)};
 }
 
+void Spool::use_key(std::shared_ptr<const crypto::SigningKey> key) {
+    options_.key = std::move(key);
+    builder_->use_key(options_.key);
+}
+
 void Spool::wake() {
     more_.notify();
     change_.notify();
