@@ -112,6 +112,19 @@ Result<> write_new_file(const fs::path& path, std::string_view content, unsigned
     return sync_directory(path.parent_path());
 }
 
+std::string file_stamp(const fs::path& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0)
+        return {};
+    std::string out;
+    for (const auto number :
+         {static_cast<std::int64_t>(info.st_ino), static_cast<std::int64_t>(info.st_size),
+          static_cast<std::int64_t>(info.st_ctim.tv_sec),
+          static_cast<std::int64_t>(info.st_ctim.tv_nsec)})
+        out += std::to_string(number) + " ";
+    return out;
+}
+
 Result<> make_directories(const fs::path& path, unsigned mode) {
     fs::path so_far;
     for (const fs::path& part : path) {

@@ -42,6 +42,9 @@ Result<> write_file_atomic(const fs::path& path, std::string_view content, unsig
 // As above, but fails with cannot_create "file_exists" where path exists.
 Result<> write_new_file(const fs::path& path, std::string_view content, unsigned mode);
 
+// Changes when the file is written or replaced: inode, size and time of change; "" where it is not
+// there.
+std::string file_stamp(const fs::path& path);
 Result<> make_directories(const fs::path& path, unsigned mode);
 Result<> sync_directory(const fs::path& path);
 

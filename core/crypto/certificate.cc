@@ -6,6 +6,7 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/ec_key.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/mem.h>
 #include <openssl/nid.h>
@@ -197,14 +198,26 @@ std::string certificate_pem(X509* certificate) {
 }
 
 Result<bssl::UniquePtr<X509>> load_certificate(const std::filesystem::path& file) {
+    AMOSKYS_TRY(all, load_certificates(file));
+    return std::move(all.front());
+}
+
+Result<std::vector<bssl::UniquePtr<X509>>> load_certificates(const std::filesystem::path& file) {
     AMOSKYS_TRY(text, read_file(file, max_key_file_bytes));
     auto bio = reading(text);
-    bssl::UniquePtr<X509> parsed(PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr));
-    if (!parsed)
+    std::vector<bssl::UniquePtr<X509>> all;
+    while (true) {
+        bssl::UniquePtr<X509> parsed(PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr));
+        if (!parsed)
+            break;
+        all.push_back(std::move(parsed));
+    }
+    const bool end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    const std::string why = take_openssl_errors();
+    if (all.empty() || !end)
         return make_error(ErrorKind::bad_data, "certificate_format",
-                          fmt::format("{} is not a certificate in PEM ({})", file.string(),
-                                      take_openssl_errors()));
-    return parsed;
+                          fmt::format("{} is not a certificate in PEM ({})", file.string(), why));
+    return all;
 }
 
 Result<bssl::UniquePtr<EVP_PKEY>> load_private_key(const std::filesystem::path& file) {

@@ -41,6 +41,8 @@ Result<bssl::UniquePtr<X509>> make_certificate(const CertificateRequest& request
 std::string certificate_pem(X509* certificate);
 
 Result<bssl::UniquePtr<X509>> load_certificate(const std::filesystem::path& file);
+// Every certificate of the file, at least one.
+Result<std::vector<bssl::UniquePtr<X509>>> load_certificates(const std::filesystem::path& file);
 Result<bssl::UniquePtr<EVP_PKEY>> load_private_key(const std::filesystem::path& file);
 
 UnixNanos not_before_ns(const X509* certificate);

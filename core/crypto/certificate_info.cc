@@ -51,6 +51,24 @@ std::string serial_hex(const X509* certificate) {
         {ASN1_STRING_get0_data(serial), static_cast<std::size_t>(ASN1_STRING_length(serial))});
 }
 
+CertificateInfo describe(const std::filesystem::path& file, X509* certificate) {
+    CertificateInfo info;
+    info.file = file.string();
+    info.subject_cn = common_name(certificate);
+    info.issuer_cn = name_cn(X509_get_issuer_name(certificate));
+    info.serial_hex = serial_hex(certificate);
+    info.key_type = key_type(certificate);
+    info.not_before_ns = not_before_ns(certificate);
+    info.not_after_ns = not_after_ns(certificate);
+    info.sans = subject_alt_names(certificate);
+    std::uint8_t* der = nullptr;
+    const int size = i2d_X509(certificate, &der);
+    const bssl::UniquePtr<std::uint8_t> owned(der);
+    if (size > 0)
+        info.fingerprint_sha256 = to_hex(sha256(ByteView(der, static_cast<std::size_t>(size))));
+    return info;
+}
+
 }  // namespace
 
 std::string common_name(const X509* certificate) {
@@ -59,21 +77,15 @@ std::string common_name(const X509* certificate) {
 
 Result<CertificateInfo> read_certificate(const std::filesystem::path& file) {
     AMOSKYS_TRY(certificate, load_certificate(file));
-    CertificateInfo info;
-    info.file = file.string();
-    info.subject_cn = common_name(certificate.get());
-    info.issuer_cn = name_cn(X509_get_issuer_name(certificate.get()));
-    info.serial_hex = serial_hex(certificate.get());
-    info.key_type = key_type(certificate.get());
-    info.not_before_ns = not_before_ns(certificate.get());
-    info.not_after_ns = not_after_ns(certificate.get());
-    info.sans = subject_alt_names(certificate.get());
-    std::uint8_t* der = nullptr;
-    const int size = i2d_X509(certificate.get(), &der);
-    const bssl::UniquePtr<std::uint8_t> owned(der);
-    if (size > 0)
-        info.fingerprint_sha256 = to_hex(sha256(ByteView(der, static_cast<std::size_t>(size))));
-    return info;
+    return describe(file, certificate.get());
+}
+
+Result<std::vector<CertificateInfo>> read_certificates(const std::filesystem::path& file) {
+    AMOSKYS_TRY(bundle, load_certificates(file));
+    std::vector<CertificateInfo> all;
+    for (const auto& certificate : bundle)
+        all.push_back(describe(file, certificate.get()));
+    return all;
 }
 
 }  // namespace amoskys::crypto

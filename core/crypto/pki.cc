@@ -1,21 +1,17 @@
 #include "core/crypto/pki.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
-#include "core/base/bytes.h"
 #include "core/base/file.h"
 #include "core/base/types.h"
-#include "core/crypto/certificate.h"
-#include "core/crypto/hash.h"
+#include "core/crypto/pki_folder.h"
 #include "core/crypto/signing.h"
 #include "core/crypto/trust_map.h"
 
@@ -24,17 +20,10 @@ namespace {
 
 using std::filesystem::path;
 
-constexpr Duration authority_lifetime = std::chrono::hours(24 * 3650);
-constexpr std::size_t max_trust_map_bytes = 4U << 20U;
 constexpr std::string_view trust_map_head =
     "# Who may publish to this machine's bus, and with which key (agent name: public key).\n"
     "# `amoskys pki issue agent NAME` adds a line; the long form is described in the manual.\n"
     "agents:\n";
-
-bool present(const path& file) {
-    std::error_code ignored;
-    return std::filesystem::exists(std::filesystem::symlink_status(file, ignored));
-}
 
 // Removes what was made unless all of it was.
 class Undo {
@@ -51,49 +40,6 @@ class Undo {
     std::vector<path> made_;
 };
 
-Result<> check_lifetime(Duration lifetime) {
-    if (lifetime >= std::chrono::minutes(1) && lifetime <= authority_lifetime)
-        return {};
-    return make_error(
-        ErrorKind::usage, "bad_lifetime",
-        fmt::format("certificate lifetime {}; allowed are 1m to 3650d", format_duration(lifetime)));
-}
-
-Result<> check_agent_name(std::string_view name) {
-    if (valid_agent_id(name))
-        return {};
-    return make_error(ErrorKind::usage, "bad_agent_name",
-                      fmt::format("agent name `{}`; allowed are 1 to 64 of A-Z a-z 0-9 . _ -",
-                                  name.substr(0, 80)));
-}
-
-Result<FileDescriptor> lock_folder(const path& folder) {
-    FileDescriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd)
-        return errno_error("pki_open", "open key folder " + folder.string(), errno);
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
-        return make_error(ErrorKind::unavailable, "pki_busy",
-                          fmt::format("another command is changing {}", folder.string()));
-    return fd;
-}
-
-struct Authority {
-    bssl::UniquePtr<X509> certificate;
-    bssl::UniquePtr<EVP_PKEY> key;
-    Issuer issuer() const { return {certificate.get(), key.get()}; }
-};
-
-Result<Authority> load_authority(const PkiPaths& paths) {
-    auto certificate = load_certificate(paths.ca_cert());
-    if (!certificate) {
-        Error error = std::move(certificate).error();
-        error.hint = "amoskys pki init makes a CA";
-        return error;
-    }
-    AMOSKYS_TRY(key, load_private_key(paths.ca_key()));
-    return Authority{std::move(*certificate), std::move(key)};
-}
-
 // Writes NAME.crt and NAME.key for a new key.
 Result<> write_identity(const CertificateRequest& request, const Issuer& issuer, const path& cert,
                         const path& key_file) {
@@ -108,19 +54,6 @@ Result<> write_signing_key(const path& key_file, const path& public_file) {
     AMOSKYS_TRY_VOID(key.save_new(key_file));
     return write_new_file(public_file, public_key_pem(key.public_key()), 0644);
 }
-
-struct AgentFiles {
-    AgentFiles(const path& root, std::string_view name) {
-        const path base = root / "agents";
-        const std::string stem(name);
-        cert = base / (stem + ".crt");
-        key = base / (stem + ".key");
-        signing_key = base / (stem + ".ed25519");
-        public_key = base / (stem + ".pub");
-    }
-    path cert, key, signing_key, public_key;
-    std::vector<path> all() const { return {cert, key, signing_key, public_key}; }
-};
 
 Result<> write_agent(const AgentFiles& files, std::string_view name, const Issuer& issuer,
                      Duration lifetime, UnixNanos now_ns) {
@@ -157,14 +90,7 @@ Result<> fill_folder(const PkiPaths& paths, const InitRequest& request,
                      const std::vector<std::string>& sans, const std::string& agent,
                      UnixNanos now_ns) {
     AMOSKYS_TRY_VOID(make_directories(paths.root / "agents", 0700));
-    std::array<std::uint8_t, 4> mark;
-    random_bytes(mark);
-    Authority ca;
-    ca.key = make_p256_key();
-    const CertificateRequest root{
-        CertificateUse::authority, "amoskys CA " + to_hex(mark), {}, now_ns, authority_lifetime};
-    AMOSKYS_TRY(certificate, make_certificate(root, ca.key.get(), {}));
-    ca.certificate = std::move(certificate);
+    AMOSKYS_TRY(ca, make_authority(make_p256_key(), now_ns));
     AMOSKYS_TRY_VOID(write_new_file(paths.ca_key(), private_key_pem(ca.key.get()).view(), 0600));
     AMOSKYS_TRY_VOID(write_new_file(paths.ca_cert(), certificate_pem(ca.certificate.get()), 0644));
     const CertificateRequest bus{CertificateUse::server, "amoskys bus", sans, now_ns,
@@ -321,11 +247,15 @@ Result<path> pki_renew_agent(const PkiPaths& paths, std::string_view name, Durat
                  lifetime, clock.now_ns());
 }
 
-Result<> pki_revoke_agent(const PkiPaths& paths, std::string_view name) {
+Result<> pki_edit_trust_map(const PkiPaths& paths, const TrustMapEdit& edit) {
     AMOSKYS_TRY(lock, lock_folder(paths.root));
-    AMOSKYS_TRY(yaml, read_file(paths.trust_map(), max_trust_map_bytes));
-    AMOSKYS_TRY(revoked, revoke_trusted_agent(yaml, name));
-    return write_file_atomic(paths.trust_map(), revoked, 0600);
+    return edit_trust_map(paths, edit);
+}
+
+Result<> pki_revoke_agent(const PkiPaths& paths, std::string_view name) {
+    return pki_edit_trust_map(paths, [&](const std::string& yaml, const TrustMap&) {
+        return revoke_trusted_agent(yaml, name);
+    });
 }
 
 std::vector<std::string> pki_agents(const PkiPaths& paths) {

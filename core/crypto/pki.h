@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,8 @@
 #include "core/crypto/key_file.h"
 
 namespace amoskys::crypto {
+
+class TrustMap;
 
 struct PkiPaths {
     std::filesystem::path root;  // S/pki, or the earlier system's certificate folder (IS_CERT_DIR)
@@ -62,6 +65,40 @@ Result<std::filesystem::path> pki_renew_agent(const PkiPaths& paths, std::string
 // revoked: true in the trust map; its key stays there, so that what it signed can still be checked.
 Result<> pki_revoke_agent(const PkiPaths& paths, std::string_view name);
 
+// Any other edit of the trust map, under the folder's lock: gets the text and what it means,
+// returns the new text, which is parsed before it takes the old one's place.
+using TrustMapEdit =
+    std::function<Result<std::string>(const std::string& yaml, const TrustMap& before)>;
+Result<> pki_edit_trust_map(const PkiPaths& paths, const TrustMapEdit& edit);
+
+// ---- rotation (pki_rotate.cc) -----------------------------------------------------------------
+// Replaces keys with an overlap in which the old and the new one are good. Each step is atomic, a
+// run that was interrupted is finished by the next, and a second run during the overlap changes
+// nothing. `finish` ends the overlap. With dry_run nothing is written and the steps are what would
+// be done.
+struct RotateRequest {
+    Duration overlap = std::chrono::hours(24 * 30);    // signing keys: the old one is good so long
+    Duration lifetime = default_certificate_lifetime;  // of a new bus certificate
+    bool finish = false, dry_run = false;
+};
+struct RotationStep {
+    std::string action;  // "make", "keep", "replace", "delete", "none"
+    std::filesystem::path file;
+    std::string detail;
+};
+using RotationSteps = std::vector<RotationStep>;
+// The signing key, custody rule 8: agents/NAME.ed25519 and .pub become the new key's; the trust map
+// has both, the old one as retiring until now + overlap.
+Result<RotationSteps> pki_rotate_agent(const PkiPaths& paths, std::string_view name,
+                                       const RotateRequest& request, const Clock& clock);
+// A new key and certificate of the bus with the old one's names.
+Result<RotationSteps> pki_rotate_bus(const PkiPaths& paths, const RotateRequest& request,
+                                     const Clock& clock);
+// ca.crt holds the new CA, which issues from now on, and the old one, which is still trusted.
+// finish: failed "certificates_of_old_ca" while a certificate in the folder is of the old one.
+Result<RotationSteps> pki_rotate_ca(const PkiPaths& paths, const RotateRequest& request,
+                                    const Clock& clock);
+
 // The agent names that have a complete identity in the folder, sorted.
 std::vector<std::string> pki_agents(const PkiPaths& paths);
 
@@ -77,5 +114,7 @@ struct CertificateInfo {
     }
 };
 Result<CertificateInfo> read_certificate(const std::filesystem::path& file);
+// All of a bundle, in its order (ca.crt while the CA is rotated).
+Result<std::vector<CertificateInfo>> read_certificates(const std::filesystem::path& file);
 
 }  // namespace amoskys::crypto

@@ -15,26 +15,28 @@ namespace amoskys::crypto {
 namespace {
 
 constexpr std::size_t max_file_bytes = 4U << 20U;
-constexpr std::size_t max_keys_per_agent = 8;
+constexpr std::size_t max_keys_per_agent = 32;
 constexpr std::size_t max_devices_per_agent = 1024;
+constexpr std::size_t max_resets_per_agent = 64;
 constexpr std::size_t max_problems = 20;
 
-constexpr std::string_view agent_fields[] = {"public_key_path", "public_keys", "algorithm",
-                                             "permissions",     "devices",     "rate_limit",
-                                             "revoked"};
-constexpr std::string_view key_fields[] = {"path", "not_before", "not_after", "status"};
-
+constexpr std::string_view agent_fields[] = {"public_key_path", "public_keys",    "algorithm",
+                                             "permissions",     "devices",        "rate_limit",
+                                             "revoked",         "accepted_resets"};
 struct PermissionName {
     std::string_view name;
     bool Permissions::*member;
 };
-constexpr PermissionName permission_names[] = {
+constexpr PermissionName permission_table[] = {
     {"publish", &Permissions::publish},
     {"subscribe", &Permissions::subscribe},
     {"register", &Permissions::register_devices},
     {"admin", &Permissions::admin},
     {"publish_unsequenced", &Permissions::publish_unsequenced},
 };
+constexpr Permissions all_permissions{true, true, true, true, true};
+
+constexpr std::string_view key_fields[] = {"path", "not_before", "not_after", "status"};
 
 using Kind = YamlNode::Kind;
 
@@ -61,6 +63,7 @@ class Reader {
     void read_devices(const YamlNode& value, std::vector<std::string>& out);
     void read_rate_limit(const YamlNode& value, double& out);
     void read_revoked(const YamlNode& value, bool& out);
+    void read_resets(const YamlNode& value, TrustedAgent& agent);
     void read_time(const YamlNode& value, UnixNanos& out);
     void read_status(const YamlNode& value, KeyStatus& out);
     void add_key(const YamlNode& path, TrustedKey key, TrustedAgent& agent);
@@ -148,6 +151,8 @@ void Reader::read_long_form(const YamlNode& name, const YamlNode& value, Trusted
         read_rate_limit(*node, agent.rate_limit_events);
     if (const YamlNode* node = value.find("revoked"))
         read_revoked(*node, agent.revoked);
+    if (const YamlNode* node = value.find("accepted_resets"))
+        read_resets(*node, agent);
     read_keys(name, value, agent);
     const YamlNode* algorithm = value.find("algorithm");
     if (algorithm == nullptr ||
@@ -223,6 +228,7 @@ void Reader::add_key(const YamlNode& path, TrustedKey key, TrustedAgent& agent) 
     }
     key.key = *loaded;
     key.id = key_id(*loaded);
+    key.path = path.text;
     agent.keys.push_back(std::move(key));
 }
 
@@ -231,15 +237,9 @@ void Reader::read_permissions(const YamlNode& value, Permissions& out) {
         return;
     out = {.publish = false, .register_devices = false};
     for (const YamlNode& item : value.items) {
-        const auto* found = std::find_if(std::begin(permission_names), std::end(permission_names),
-                                         [&](const auto& p) { return p.name == item.text; });
-        if (item.kind == Kind::scalar && found != std::end(permission_names))
-            out.*(found->member) = true;
-        else
-            problem(item,
-                    fmt::format("permission {}; allowed: publish, subscribe, register, admin, "
-                                "publish_unsequenced",
-                                shown(item)));
+        if (item.kind != Kind::scalar || !set_permission(out, item.text))
+            problem(item, fmt::format("permission {}; allowed: {}", shown(item),
+                                      fmt::join(permission_names(all_permissions), ", ")));
     }
 }
 
@@ -279,6 +279,20 @@ void Reader::read_revoked(const YamlNode& value, bool& out) {
         problem(value, fmt::format("revoked: {}; allowed: true, false", shown(value)));
 }
 
+void Reader::read_resets(const YamlNode& value, TrustedAgent& agent) {
+    if (!wants(value, Kind::map, "accepted_resets", "a mapping of lanes to times"))
+        return;
+    if (value.entries.size() > max_resets_per_agent)
+        problem(value, fmt::format("accepted_resets: {} lanes; allowed are at most {}",
+                                   value.entries.size(), max_resets_per_agent));
+    for (const auto& [lane, time] : value.entries) {
+        if (valid_lane(lane.text))
+            read_time(time, agent.accepted_resets[lane.text]);
+        else
+            problem(lane, fmt::format("lane {}; allowed are 1 to 32 of a-z 0-9 _ -", shown(lane)));
+    }
+}
+
 void Reader::read_time(const YamlNode& value, UnixNanos& out) {
     const bool relative = value.text.starts_with('-');
     const auto parsed = parse_time(value.text, 0);
@@ -301,10 +315,35 @@ void Reader::read_status(const YamlNode& value, KeyStatus& out) {
 
 }  // namespace
 
+std::vector<std::string_view> permission_names(const Permissions& permissions) {
+    std::vector<std::string_view> names;
+    for (const PermissionName& each : permission_table)
+        if (permissions.*(each.member))
+            names.push_back(each.name);
+    return names;
+}
+
+bool set_permission(Permissions& permissions, std::string_view name) {
+    const auto* found = std::find_if(std::begin(permission_table), std::end(permission_table),
+                                     [&](const auto& each) { return each.name == name; });
+    if (found == std::end(permission_table))
+        return false;
+    permissions.*(found->member) = true;
+    return true;
+}
+
 std::string_view key_status_name(KeyStatus status) {
     return status == KeyStatus::active     ? "active"
            : status == KeyStatus::retiring ? "retiring"
                                            : "revoked";
+}
+
+std::string_view key_state_at(const TrustedAgent& agent, const TrustedKey& key, UnixNanos now_ns) {
+    if (agent.revoked || key.status == KeyStatus::revoked)
+        return key_status_name(KeyStatus::revoked);
+    if (now_ns < key.not_before_ns)
+        return "not_yet_valid";
+    return now_ns > key.not_after_ns ? "expired" : key_status_name(key.status);
 }
 
 Result<std::shared_ptr<const TrustMap>> TrustMap::load(const std::filesystem::path& file) {

@@ -11,6 +11,7 @@
 //       devices: ["10.0.*"]            # globs; absent = any
 //       rate_limit: 5000               # events per second, burst of 10 s; absent or 0 = unlimited
 //       revoked: false
+//       accepted_resets: {snmp: 2026-11-21T00:00:00Z}   # `pki trust accept-reset`: lane, when
 //
 // Paths are relative to the file's folder. A key belongs to one agent. YAML limits: yaml_tree.h.
 #pragma once
@@ -39,6 +40,9 @@ struct Permissions {
     bool publish_unsequenced = false;  // envelopes without sequence (custody rule 5)
 };
 
+std::vector<std::string_view> permission_names(const Permissions& permissions);
+bool set_permission(Permissions& permissions, std::string_view name);  // false: unknown name
+
 enum class KeyStatus { active, retiring, revoked };
 std::string_view key_status_name(KeyStatus status);
 
@@ -49,6 +53,7 @@ struct TrustedKey {
     KeyStatus status = KeyStatus::active;  // retiring: still good, but a newer one is there
     UnixNanos not_before_ns = 0;
     UnixNanos not_after_ns = std::numeric_limits<UnixNanos>::max();  // the last good nanosecond
+    std::string path = {};                                           // as it is written
 
     // May sign what is published now. Records of the log are checked against revoked and old keys
     // too.
@@ -59,12 +64,19 @@ struct TrustedKey {
 
 struct TrustedAgent {
     std::string agent_id;
-    std::vector<TrustedKey> keys;  // 1 to 8
+    std::vector<TrustedKey> keys;  // 1 to 32
     Permissions permissions;
     std::vector<std::string> devices;  // globs; empty = any
     double rate_limit_events = 0;      // per second, burst of 10 s; 0 = unlimited
     bool revoked = false;
+    // Custody rule 7: lanes that take unlinked epochs again, with the time at which somebody said
+    // so. The bus honours each once.
+    std::map<std::string, UnixNanos, std::less<>> accepted_resets;
 };
+
+// What a key is good for now: "active", "retiring", "not_yet_valid", "expired" or "revoked" (also
+// where its agent is).
+std::string_view key_state_at(const TrustedAgent& agent, const TrustedKey& key, UnixNanos now_ns);
 
 using KeyLoader = std::function<Result<PublicKey>(const std::filesystem::path& file)>;
 
@@ -97,5 +109,9 @@ class TrustMap {
 Result<std::string> add_trusted_agent(std::string_view yaml, std::string_view agent_id,
                                       std::string_view public_key_path);
 Result<std::string> revoke_trusted_agent(std::string_view yaml, std::string_view agent_id);
+Result<std::string> remove_trusted_agent(std::string_view yaml, std::string_view agent_id);
+// The agent's entry written anew in the long form, keys by their `path`. Whole-line comments in it
+// move in front of it, others in it are lost.
+Result<std::string> replace_trusted_agent(std::string_view yaml, const TrustedAgent& agent);
 
 }  // namespace amoskys::crypto

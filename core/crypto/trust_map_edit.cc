@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "core/base/text.h"
@@ -66,8 +67,8 @@ Result<YamlNode> agents_of(std::string_view yaml) {
     return *agents;
 }
 
-// The same agents in the same order, and the entry in question as it should be.
-bool same_but(const YamlNode& before, const YamlNode& after, std::string_view agent_id) {
+// The other agents in the same order.
+bool others_same(const YamlNode& before, const YamlNode& after, std::string_view agent_id) {
     std::vector<std::string_view> left, right;
     for (const auto& [key, value] : before.entries)
         if (key.text != agent_id)
@@ -75,10 +76,131 @@ bool same_but(const YamlNode& before, const YamlNode& after, std::string_view ag
     for (const auto& [key, value] : after.entries)
         if (key.text != agent_id)
             right.push_back(key.text);
-    return left == right && after.find(agent_id) != nullptr;
+    return left == right;
+}
+
+// ... and the entry in question there.
+bool same_but(const YamlNode& before, const YamlNode& after, std::string_view agent_id) {
+    return others_same(before, after, agent_id) && after.find(agent_id) != nullptr;
+}
+
+// Always in quotes, unless it is plain in every YAML.
+std::string yaml_text(std::string_view text) {
+    const bool plain = !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0 &&
+                       std::all_of(text.begin(), text.end(), [](char c) {
+                           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '/' ||
+                                  c == '.' || c == '_' || c == '-';
+                       });
+    if (plain)
+        return std::string(text);
+    std::string out = "\"";
+    for (const char c : text)
+        out += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+    return out + "\"";
+}
+
+std::string entry_text(const TrustedAgent& agent, const std::string& indent) {
+    const std::string inner = indent + "  ";
+    std::string out = indent + key_text(agent.agent_id) + ":\n" + inner + "public_keys:\n";
+    for (const TrustedKey& key : agent.keys) {
+        out += inner + "  - {path: " + yaml_text(key.path);
+        if (key.not_before_ns != 0)
+            out += ", not_before: " + format_time(key.not_before_ns);
+        if (key.not_after_ns != std::numeric_limits<UnixNanos>::max())
+            out += ", not_after: " + format_time(key.not_after_ns);
+        out += fmt::format(", status: {}}}\n", key_status_name(key.status));
+    }
+    const Algorithm algorithm = agent.keys.front().algorithm;
+    if (algorithm != Algorithm::ed25519_sha256)
+        out += fmt::format("{}algorithm: {}\n", inner, algorithm_name(algorithm));
+    out += fmt::format("{}permissions: [{}]\n", inner,
+                       fmt::join(permission_names(agent.permissions), ", "));
+    std::vector<std::string> globs;
+    for (const std::string& glob : agent.devices)
+        globs.push_back(yaml_text(glob));
+    if (!globs.empty())
+        out += fmt::format("{}devices: [{}]\n", inner, fmt::join(globs, ", "));
+    if (agent.rate_limit_events > 0)
+        out += fmt::format("{}rate_limit: {}\n", inner, agent.rate_limit_events);
+    if (agent.revoked)
+        out += inner + "revoked: true\n";
+    if (!agent.accepted_resets.empty())
+        out += inner + "accepted_resets:\n";
+    for (const auto& [lane, time_ns] : agent.accepted_resets)
+        out += fmt::format("{}  \"{}\": {}\n", inner, lane, format_time(time_ns));
+    return out;
+}
+
+// The lines of an agent's entry: from its name to the last line before the next entry that is
+// neither blank nor a comment.
+struct Lines {
+    std::vector<std::string_view> all;
+    std::size_t begin = 0, end = 0;
+    std::string indent;
+};
+
+Result<Lines> lines_of(std::string_view yaml, const YamlNode& agents, std::string_view agent_id) {
+    const auto& entries = agents.entries;
+    const auto found = std::find_if(entries.begin(), entries.end(),
+                                    [&](const auto& e) { return e.first.text == agent_id; });
+    if (found == entries.end())
+        return make_error(ErrorKind::no_input, "no_such_agent",
+                          fmt::format("the trust map has no agent {}", printable(agent_id)));
+    if (agents.flow_style)
+        return cannot_edit(key_text(agent_id) + ": {...}");
+    Lines out;
+    out.all = split(yaml, '\n');
+    if (!out.all.empty() && out.all.back().empty())
+        out.all.pop_back();
+    out.begin = static_cast<std::size_t>(found->first.line);
+    out.end = std::next(found) == entries.end()
+                  ? out.all.size()
+                  : static_cast<std::size_t>(std::next(found)->first.line);
+    const auto filler = [&](std::size_t line) {
+        const auto text = trim(out.all[line]);
+        return text.empty() || text.starts_with('#');
+    };
+    while (out.end > out.begin + 1 && filler(out.end - 1))
+        --out.end;
+    out.indent = std::string(static_cast<std::size_t>(found->first.column), ' ');
+    return out;
+}
+
+std::string joined(std::span<const std::string_view> lines) {
+    std::string out;
+    for (const std::string_view line : lines)
+        out += std::string(line) + "\n";
+    return out;
 }
 
 }  // namespace
+
+Result<std::string> remove_trusted_agent(std::string_view yaml, std::string_view agent_id) {
+    AMOSKYS_TRY(agents, agents_of(yaml));
+    AMOSKYS_TRY(lines, lines_of(yaml, agents, agent_id));
+    const std::span<const std::string_view> all(lines.all);
+    const std::string text = joined(all.first(lines.begin)) + joined(all.subspan(lines.end));
+    const auto after = agents_of(text);
+    if (!after || !others_same(agents, *after, agent_id) || after->find(agent_id) != nullptr)
+        return cannot_edit(fmt::format("nothing of {}", agent_id));
+    return text;
+}
+
+Result<std::string> replace_trusted_agent(std::string_view yaml, const TrustedAgent& agent) {
+    AMOSKYS_TRY(agents, agents_of(yaml));
+    AMOSKYS_TRY(lines, lines_of(yaml, agents, agent.agent_id));
+    const std::span<const std::string_view> all(lines.all);
+    std::string text = joined(all.first(lines.begin));
+    for (const std::string_view line : all.subspan(lines.begin, lines.end - lines.begin))
+        if (trim(line).starts_with('#'))
+            text += lines.indent + std::string(trim(line)) + "\n";
+    const std::string entry = entry_text(agent, lines.indent);
+    text += entry + joined(all.subspan(lines.end));
+    const auto after = agents_of(text);
+    if (!after || !same_but(agents, *after, agent.agent_id))
+        return cannot_edit(entry);
+    return text;
+}
 
 Result<std::string> add_trusted_agent(std::string_view yaml, std::string_view agent_id,
                                       std::string_view public_key_path) {

@@ -142,6 +142,11 @@ const Lane* LaneTable::find(const LaneKey& key) const {
     return found == lanes_.end() ? nullptr : &found->second;
 }
 
+Lane* LaneTable::find(const LaneKey& key) {
+    const auto found = lanes_.find(key);
+    return found == lanes_.end() ? nullptr : &found->second;
+}
+
 wire::StoredDigest find_in_log(wal::Log& log, const LaneKey& key, std::string_view key_id,
                                Epoch epoch, SeqNo sequence) {
     constexpr std::uint64_t chunk = 4096;

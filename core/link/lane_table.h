@@ -52,6 +52,7 @@ class LaneTable {
     // After a salvage: what the records from `from` on say of their lanes, stored as states.
     Result<> rebuild(wal::Log& log, WalOffset from);
     const Lane* find(const LaneKey& key) const;
+    Lane* find(const LaneKey& key);
     std::size_t size() const { return lanes_.size(); }
 
   private:

@@ -94,6 +94,7 @@ Result<> Server::Impl::read_files(const ServerConfig& from) {
 Result<> Server::prepare() {
     AMOSKYS_TRY_VOID(impl_->read_files(impl_->config));
     AMOSKYS_TRY_VOID(impl_->bus.load());
+    AMOSKYS_TRY_VOID(impl_->journal.load(impl_->log));
     impl_->update_gauges();
     return {};
 }
@@ -112,6 +113,7 @@ Result<> Server::reload(ServerConfig config) {
         connection->session->recheck_trust();
         impl_->pump(connection);
     }
+    impl_->settle_trust();
     return {};
 }
 
@@ -177,6 +179,7 @@ io::Task<Result<>> Server::Impl::tick_all() {
         update_gauges();
         feed_starving();
         write_audits();
+        settle_trust();
     }
 }
 

@@ -9,6 +9,7 @@
 #include "core/io/listener.h"
 #include "core/link/server.h"
 #include "core/link/server_session.h"
+#include "core/link/trust_journal.h"
 
 namespace amoskys::link {
 
@@ -54,6 +55,12 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     void update_admission(const wal::WriterStats& stats);
     void write_audits();
 
+    // server_trust.cc
+    void settle_trust();
+    bool free_lane(Lane& lane);
+    void write_trust(TrustJournal::Changes change,
+                     std::vector<std::pair<Lane*, wire::LaneState>> opened);
+
     // server_connection.cc
     static io::Task<Result<>> serve(std::shared_ptr<Impl> impl, Connection connection);
     static io::Task<Result<>> write_output(std::shared_ptr<Impl> impl, Connection connection);
@@ -81,6 +88,9 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     std::uint64_t next_id = 1, writes_in_flight = 0, failed_commits = 0, last_events = 0;
     SteadyTime last_tick;
     bool stopping = false;
+    TrustJournal journal;
+    std::shared_ptr<const crypto::TrustMap> settled_trust;  // the log knows all of it
+    bool trust_writing = false;
 };
 
 }  // namespace amoskys::link

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/file.h"
 #include "core/log/log.h"
 #include "core/module/lane_metrics.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::string_view component = "agent";
 constexpr auto batch_check_interval = std::chrono::milliseconds(200);
+constexpr auto key_change_delay = std::chrono::seconds(4);
 
 constexpr auto last_receipt_patience = std::chrono::seconds(2);
 constexpr auto grouped_sync = std::chrono::milliseconds(100);
@@ -111,7 +113,8 @@ Result<> Pipeline::prepare(const ModuleInfo& info) {
     const crypto::PkiPaths pki{agent.pki_dir.empty() ? options_.state_dir / "pki"
                                                      : std::filesystem::path(agent.pki_dir)};
     AMOSKYS_TRY(identity, choose_identity(pki, agent.id));
-    AMOSKYS_TRY(key, crypto::SigningKey::load(pki.agent_signing_key(identity)));
+    key_file_ = pki.agent_signing_key(identity);
+    AMOSKYS_TRY(key, crypto::SigningKey::load(key_file_));
     spool_root_ = agent.spool_dir.empty() ? options_.state_dir / "spool"
                                           : std::filesystem::path(agent.spool_dir);
     spool_options_.agent_id = identity;
@@ -188,6 +191,36 @@ io::Task<Result<>> Pipeline::flush_batches() {
             co_return Result<>();
         const Result<> flushed = co_await emitter_->flush_if_old();
         AMOSKYS_CO_TRY_VOID(flushed);
+    }
+}
+
+Result<> Pipeline::reload_key() {
+    AMOSKYS_TRY(key, crypto::SigningKey::load(key_file_));
+    log::info(component, "key_read", "envelopes are signed with this key",
+              {{"lane", lane()}, {"key_id", key.id()}});
+    spool_options_.key = std::make_shared<const crypto::SigningKey>(std::move(key));
+    for (const Lane& each : lanes_)
+        each.spool->use_key(spool_options_.key);
+    return {};
+}
+
+// The new key waits until the bus has had time to read the trust map that `pki rotate` wrote.
+io::Task<Result<>> Pipeline::watch_key() {
+    std::string in_use = file_stamp(key_file_);
+    for (;;) {
+        const bool slept = co_await io::sleep_for(key_change_delay);
+        if (!slept)
+            co_return Result<>();
+        const std::string now = file_stamp(key_file_);
+        if (now == in_use)
+            continue;
+        const bool waited = co_await io::sleep_for(key_change_delay);
+        if (!waited)
+            co_return Result<>();
+        in_use = now;
+        if (const Result<> read = reload_key(); !read)
+            log::error(component, "key_refused", "the former key stays: " + read.error().message,
+                       {{"lane", lane()}});
     }
 }
 
@@ -269,6 +302,8 @@ io::Task<Result<>> Pipeline::run() {
         start_client(each);
     io::Task<Result<>> batches = flush_batches();
     group.spawn("batches " + lane(), std::move(batches));
+    io::Task<Result<>> key = watch_key();
+    group.spawn("key " + lane(), std::move(key));
     io::Task<Result<>> collecting = collect();
     group.spawn("collector " + lane(), std::move(collecting));
     Result<> joined = co_await group.join();

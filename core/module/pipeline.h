@@ -43,6 +43,10 @@ class Pipeline {
     // durable spool.
     io::Task<Result<>> run();
 
+    // The signing key as it is in its file now, for what is signed from now on (SIGHUP; run() looks
+    // at the file by itself). Certificates are read with each connection.
+    Result<> reload_key();
+
     const std::string& lane() const { return lanes_.front().name; }
     const Spool& spool() const { return *lanes_.front().spool; }
     const link::Client& client() const { return *lanes_.front().client; }
@@ -64,6 +68,7 @@ class Pipeline {
     io::Task<> finish_clients();
     Error not_acknowledged() const;
     io::Task<Result<>> flush_batches();
+    io::Task<Result<>> watch_key();
     Result<> stop(const Result<>& collected);
     std::uint64_t pending() const;
 
@@ -81,6 +86,7 @@ class Pipeline {
     std::unique_ptr<ThresholdEmitter> thresholds_;  // before emitter_
     std::unique_ptr<Collector> collector_;
     std::string buses_;
+    std::filesystem::path key_file_;
 };
 
 }  // namespace amoskys::module

@@ -171,6 +171,12 @@ Result<> run_collectors(std::span<const ModuleInfo* const> infos, const Collecto
         run.stop_signal = signal;
         group.cancel();
     });
+    signals.on_reload([&run] {
+        for (const auto& pipeline : run.pipelines)
+            if (const Result<> read = pipeline->reload_key(); !read)
+                log::error("agent", "reload_failed",
+                           "the former key stays: " + read.error().message);
+    });
     io::Task<Result<>> main_task = options.to_stdout ? print_events(run) : run_pipelines(run);
     group.spawn("collectors", std::move(main_task));
     if (run.http != nullptr) {

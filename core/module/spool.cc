@@ -67,6 +67,11 @@ void Spool::start_lane() {
     ++stats_.epochs_started;
 }
 
+void Spool::use_key(std::shared_ptr<const crypto::SigningKey> key) {
+    options_.key = std::move(key);
+    builder_->use_key(options_.key);
+}
+
 void Spool::wake() {
     more_.notify();
     change_.notify();

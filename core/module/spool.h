@@ -83,6 +83,8 @@ class Spool final : public link::Source {
     // True once the bus has all of the current epoch; false where nothing was acknowledged for so
     // long.
     io::Task<bool> wait_acked_all(Duration patience);
+    // From the next envelope on; what is in the spool keeps its signatures.
+    void use_key(std::shared_ptr<const crypto::SigningKey> key);
     Result<> close();  // what was appended and the cursor are on disk; stops the writer
 
     Position position() const override;

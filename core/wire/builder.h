@@ -55,6 +55,8 @@ class EnvelopeBuilder {
     };
     Result<std::string> build_gap(const Gap& gap, UnixNanos ts_ns) const;
     const WriterState& state() const { return state_; }
+    // The next envelope is signed with it, in the same lane and epoch (custody rule 8).
+    void use_key(std::shared_ptr<const crypto::SigningKey> key) { key_ = std::move(key); }
 
   private:
     struct Parts;

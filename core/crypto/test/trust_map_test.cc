@@ -206,3 +206,83 @@ TEST_CASE("a revoked agent stays in the map with its key") {
     }
     CHECK(revoke_trusted_agent("agents: {}\n", "x").error().kind == ErrorKind::no_input);
 }
+
+TEST_CASE("a rewritten entry says the same and leaves the other lines as they were") {
+    const Keys keys;
+    const std::string_view texts[] = {
+        "# ours\nagents:\n  w: b.pub  # note\n  # about x\n  x: a.pub\n\n  # about y\n  y: c.pub\n",
+        "agents:\n  w: b.pub\n  x:\n    # inside\n    public_keys:\n      - {path: a.pub}\n  y: "
+        "c.pub\n",
+        "agents:\n  w: b.pub\n  x: {public_key_path: a.pub,\n      devices: [a]}\n",
+        "agents:\n    w: b.pub\n    x: \"a.pub\"",
+    };
+    for (const auto text : texts) {
+        const auto before = keys.parse(text);
+        REQUIRE(before.has_value());
+        TrustedAgent agent = *(*before)->find("x");
+        TrustedKey fresh = agent.keys.at(0);
+        agent.keys.at(0).status = KeyStatus::retiring;
+        agent.keys.at(0).not_after_ns = 1'900'000'000'000'000'000;
+        fresh.path = "d.pub";
+        fresh.not_before_ns = 1'700'000'000'123'456'789;
+        agent.keys.push_back(fresh);
+        agent.permissions = {.publish = true, .subscribe = true, .register_devices = false};
+        agent.devices = {"10.0.*", "say \"x\" \\ #1"};
+        agent.rate_limit_events = 2.5;
+        agent.revoked = true;
+        agent.accepted_resets = {{"snmp", 1'800'000'000'000'000'000}};
+        const auto edited = replace_trusted_agent(text, agent);
+        REQUIRE(edited.has_value());
+        const auto after = keys.parse(*edited);
+        INFO(*edited);
+        REQUIRE(after.has_value());
+        const TrustedAgent* x = (*after)->find("x");
+        REQUIRE(x->keys.size() == 2);
+        CHECK(x->keys[0].id == keys.ids[0]);
+        CHECK(x->keys[0].status == KeyStatus::retiring);
+        CHECK(x->keys[0].not_after_ns == 1'900'000'000'000'000'000);
+        CHECK(x->keys[1].id == keys.ids[3]);
+        CHECK(x->keys[1].not_before_ns == 1'700'000'000'123'456'789);
+        CHECK(x->permissions.subscribe);
+        CHECK_FALSE(x->permissions.register_devices);
+        CHECK(x->devices == agent.devices);
+        CHECK(x->rate_limit_events == 2.5);
+        CHECK(x->revoked);
+        CHECK(x->accepted_resets == agent.accepted_resets);
+        CHECK(key_state_at(*x, x->keys[0], 1) == "revoked");
+        CHECK(edited->find("  w: b.pub") != std::string::npos);
+        for (const char* kept : {"# ours", "# note", "# about x", "# about y", "# inside"})
+            CHECK((edited->find(kept) != std::string::npos) ==
+                  (text.find(kept) != std::string_view::npos));
+        const auto removed = remove_trusted_agent(*edited, "x");
+        REQUIRE(removed.has_value());
+        REQUIRE(keys.parse(*removed).has_value());
+        CHECK((*keys.parse(*removed))->find("x") == nullptr);
+        CHECK((*keys.parse(*removed))->find("w") != nullptr);
+    }
+    CHECK(remove_trusted_agent("agents: {x: a.pub, w: b.pub}\n", "x").error().code ==
+          "trust_map_edit");
+    CHECK(remove_trusted_agent("agents: {}\n", "x").error().kind == ErrorKind::no_input);
+}
+
+TEST_CASE("accepted resets name lanes and times") {
+    const Keys keys;
+    CHECK(keys.refusal("agents: {x: {public_key_path: a.pub, accepted_resets: {SNMP: 1}}}\n")
+              .find("lane `SNMP`; allowed are") != std::string::npos);
+    CHECK(keys.refusal("agents: {x: {public_key_path: a.pub, accepted_resets: {snmp: soon}}}\n")
+              .find("allowed is RFC 3339") != std::string::npos);
+}
+
+TEST_CASE("what a key is good for depends on the time, its status and its agent") {
+    TrustedAgent agent;
+    TrustedKey key;
+    key.not_before_ns = 10;
+    key.not_after_ns = 20;
+    CHECK(key_state_at(agent, key, 9) == "not_yet_valid");
+    CHECK(key_state_at(agent, key, 20) == "active");
+    CHECK(key_state_at(agent, key, 21) == "expired");
+    key.status = KeyStatus::retiring;
+    CHECK(key_state_at(agent, key, 20) == "retiring");
+    agent.revoked = true;
+    CHECK(key_state_at(agent, key, 20) == "revoked");
+}

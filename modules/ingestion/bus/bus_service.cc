@@ -83,6 +83,8 @@ class BusService final : public module::Service {
     Result<> start_http(Json& addresses);
     std::map<std::string, io::HttpHandler> pages() const;
     io::Task<Result<>> write_checkpoints();
+    io::Task<Result<>> watch_files();
+    Result<> read_keys(std::shared_ptr<const BusConfig> config);
     void write_last_checkpoint();
     Result<> stop(Result<> outcome);
 
@@ -222,6 +224,35 @@ io::Task<Result<>> BusService::write_checkpoints() {
     }
 }
 
+// Certificates, keys and trust map that have changed and then stayed the same for a second are read
+// again; what cannot be read leaves all as it was.
+io::Task<Result<>> BusService::watch_files() {
+    const auto stamp = [this] {
+        const auto pki = pki_of(state_dir_, *config_);
+        std::string out;
+        for (const auto& file : {pki.ca_cert(), pki.bus_cert(), pki.bus_key(), pki.trust_map()})
+            out += file_stamp(file) + "\n";
+        return out;
+    };
+    std::string in_use = stamp();
+    std::string seen = in_use;
+    while (true) {
+        const bool slept = co_await io::sleep_for(std::chrono::seconds(1));
+        if (!slept)
+            co_return Result<>();
+        const std::string now = stamp();
+        const bool settled = now == std::exchange(seen, now);
+        if (!settled || now == in_use)
+            continue;
+        in_use = now;
+        const auto read = read_keys(config_);
+        if (read)
+            log::info("bus", "keys_read", "keys or trust map have changed and are in force");
+        else
+            log::error("bus", "keys_refused", "the former state stays: " + read.error().message);
+    }
+}
+
 void BusService::write_last_checkpoint() {
     checkpoint_thread_.reset();
     if (!checkpoints_)
@@ -254,6 +285,7 @@ io::Task<Result<>> BusService::run() {
     io::TaskGroup group(io_);
     group.spawn("bus server", server_->run());
     group.spawn("bus checkpoints", write_checkpoints());
+    group.spawn("bus key files", watch_files());
     for (const auto& http : http_)
         group.spawn("bus http", http->run());
     log::info("bus", "listening", "the bus serves",
@@ -268,7 +300,10 @@ io::Task<Result<>> BusService::run() {
 Result<> BusService::reload(std::shared_ptr<const void> config) {
     if (!server_)
         return {};
-    auto fresh = std::static_pointer_cast<const BusConfig>(std::move(config));
+    return read_keys(std::static_pointer_cast<const BusConfig>(std::move(config)));
+}
+
+Result<> BusService::read_keys(std::shared_ptr<const BusConfig> fresh) {
     AMOSKYS_TRY(identity, log_identity(pki_of(state_dir_, *fresh)));
     AMOSKYS_TRY(changed, server_config(*fresh, identity.origin));
     AMOSKYS_TRY_VOID(server_->reload(std::move(changed)));

@@ -32,11 +32,42 @@ constexpr std::array renew_table{
     option<&pki::RenewOptions::name>("name", "", "name of the agent", {}, {.positional = true}),
     option<&pki::RenewOptions::lifetime>("lifetime", "", lifetime_help, lifetime_bounds),
 };
+constexpr std::array rotate_table{
+    option<&pki::RotateOptions::what>(
+        "what", "", "an agent's signing key, the bus's TLS key, or the CA", {},
+        {.required = true, .positional = true, .choices = "agent|bus|ca"}),
+    option<&pki::RotateOptions::name>("name", "", "name of the agent", {}, {.positional = true}),
+    option<&pki::RotateOptions::overlap>(
+        "overlap", "", "agent: how long the old signing key stays good", {0, 3650.0 * 86400}),
+    option<&pki::RotateOptions::lifetime>("lifetime", "", lifetime_help, lifetime_bounds),
+    option<&pki::RotateOptions::finish>("finish", "",
+                                        "ends the overlap: the old key or CA is no longer trusted"),
+    option<&pki::RotateOptions::dry_run>("dry_run", "", "says what would be done"),
+};
 constexpr std::array revoke_table{
     option<&pki::RevokeOptions::what>("what", "", "what to revoke: agent", {},
                                       {.required = true, .positional = true, .choices = "agent"}),
     option<&pki::RevokeOptions::name>("name", "", "name of the agent", {},
                                       {.required = true, .positional = true}),
+    option<&pki::RevokeOptions::key>("key", "", "only this key of the agent, by its key id"),
+};
+constexpr std::array trust_table{
+    option<&pki::TrustOptions::action>(
+        "action", "", "what to do", {},
+        {.positional = true, .choices = "show|add|remove|export|accept-reset"}),
+    option<&pki::TrustOptions::subject>("subject", "",
+                                        "show, add, remove: the agent; accept-reset: AGENT/LANE; "
+                                        "export: a new folder",
+                                        {}, {.positional = true}),
+    option<&pki::TrustOptions::public_key>("public_key", "", "add: file with the public key"),
+    option<&pki::TrustOptions::algorithm>("algorithm", "", "add: how the agent signs", {},
+                                          {.choices = "Ed25519-SHA256|Ed25519"}),
+    option<&pki::TrustOptions::permissions>(
+        "permissions", "", "add: of publish, subscribe, register, admin, publish_unsequenced"),
+    option<&pki::TrustOptions::devices>("devices", "",
+                                        "add: patterns of its device ids (none: any)"),
+    option<&pki::TrustOptions::rate_limit>("rate_limit", "events/s", "add: 0 = unlimited",
+                                           {0, 1e9}),
 };
 
 constexpr std::array verb_table{
@@ -48,8 +79,14 @@ constexpr std::array verb_table{
     Verb{"renew", "makes new certificates for the same keys and names", renew_table,
          config::make_config<pki::RenewOptions>, pki::renew,
          "amoskys pki renew\namoskys pki renew agent web-2"},
-    Verb{"revoke", "marks an agent as revoked in the trust map", revoke_table,
-         config::make_config<pki::RevokeOptions>, pki::revoke, "amoskys pki revoke agent web-2"},
+    Verb{"rotate", "replaces a key, with a time in which the old and the new one are good",
+         rotate_table, config::make_config<pki::RotateOptions>, pki::rotate,
+         "amoskys pki rotate agent web-2 --dry-run\namoskys pki rotate agent web-2 --overlap 7d\n"
+         "amoskys pki rotate agent web-2 --finish\n"
+         "amoskys pki rotate ca && amoskys pki renew && amoskys pki rotate ca --finish"},
+    Verb{"revoke", "marks an agent, or one of its keys, as revoked in the trust map", revoke_table,
+         config::make_config<pki::RevokeOptions>, pki::revoke,
+         "amoskys pki revoke agent web-2\namoskys pki revoke agent web-2 --key 0123456789abcdef"},
     Verb{"list",
          "the certificates and when they expire",
          {},
@@ -62,12 +99,11 @@ constexpr std::array verb_table{
          config::make_config<pki::NoOptions>,
          pki::needs_renewal,
          "amoskys pki needs-renewal --quiet && amoskys pki renew"},
-    Verb{"trust",
-         "the agents that the bus trusts",
-         {},
-         config::make_config<pki::NoOptions>,
-         pki::trust,
-         "amoskys pki trust"},
+    Verb{
+        "trust", "the agents that the bus trusts: shows, adds, removes, exports them", trust_table,
+        config::make_config<pki::TrustOptions>, pki::trust,
+        "amoskys pki trust\namoskys pki trust add web-3 --public-key web-3.pub --devices '10.0.*'\n"
+        "amoskys pki trust accept-reset web-2/snmp\namoskys pki trust export /tmp/for-the-auditor"},
 };
 
 }  // namespace
@@ -80,9 +116,12 @@ constinit const module::ModuleInfo pki_module{
     .details =
         "Everything lies in the folder pki of the state directory. Private files have mode 0600, "
         "and "
-        "nothing is overwritten but certificates by renew and the trust map by issue and "
-        "revoke.\n\n"
-        "An agent on another machine needs ca.crt and its own .crt, .key and .ed25519 there.",
+        "nothing is overwritten but certificates by renew, keys by rotate (the old one is kept "
+        "until --finish) and the trust map by issue, rotate, revoke and trust. A running bus reads "
+        "the new files within seconds, or at once on SIGHUP; so do agents.\n\n"
+        "An agent on another machine needs ca.crt and its own .crt, .key and .ed25519 there. "
+        "rotate: copy those again (ca.crt to every agent before `renew`). The log's key is not "
+        "rotated: agents pin it, and old checkpoints are checked with it.",
     .verbs = verb_table,
 };
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "core/crypto/trust_map.h"
 
 namespace amoskys::modules::pki {
@@ -32,30 +30,12 @@ constexpr Column certificate_columns[] = {
 };
 constexpr Noun certificate_noun{"certificate", certificate_columns};
 
-constexpr Column agent_columns[] = {{"agent"},       {"algorithm"}, {"keys"},
-                                    {"permissions"}, {"devices"},   {"rate_limit", {}, true, true},
-                                    {"revoked"}};
-constexpr Noun agent_noun{"trusted_agent", agent_columns};
-
-PkiPaths paths_of(const ToolContext& context) {
-    return {context.state_dir / "pki"};
-}
+constexpr Column step_columns[] = {{"action"}, {"file"}, {"detail"}, {"done"}};
+constexpr Noun step_noun{"rotation_step", step_columns};
 
 template <class Options>
 const Options& options_of(const ToolContext& context) {
     return *static_cast<const Options*>(context.config.get());
-}
-
-Result<> print_files(ToolContext& context, const std::vector<std::filesystem::path>& files) {
-    if (context.quiet)
-        return {};
-    AMOSKYS_TRY(output, RowOutput::open(context.out, context.output, file_noun));
-    for (const auto& file : files) {
-        const bool open = file.extension() == ".crt" || file.extension() == ".pub";
-        if (!output->row(Json{{"file", file.string()}, {"private", !open}}))
-            return {};
-    }
-    return output->finish();
 }
 
 // The agent that "agent NAME" names; `what` has only that choice, so that others can come.
@@ -67,26 +47,36 @@ Result<std::string> named_agent(std::string_view what, const std::string& name) 
 }
 
 struct Found {
-    std::string name;  // "ca", "bus", or the agent's
+    std::string name;  // "ca", "ca-retiring", "bus", or the agent's
     bool is_agent = false;
     CertificateInfo info;
+    bool by_old_ca = false;
+    bool due_at(UnixNanos now_ns) const {
+        return name != "ca-retiring" && (by_old_ca || info.needs_renewal_at(now_ns));
+    }
 };
 
 // The certificates of the folder; of the earlier system's folder as well.
 Result<std::vector<Found>> certificates(const PkiPaths& paths) {
     std::vector<Found> found;
-    auto ca = crypto::read_certificate(paths.ca_cert());
-    if (!ca) {
-        Error error = std::move(ca).error();
+    auto authorities = crypto::read_certificates(paths.ca_cert());
+    if (!authorities) {
+        Error error = std::move(authorities).error();
         error.hint = "amoskys pki init makes the keys and certificates";
         return error;
     }
-    found.push_back({"ca", false, std::move(*ca)});
+    for (CertificateInfo& ca : *authorities)
+        found.push_back({found.empty() ? "ca" : "ca-retiring", false, std::move(ca)});
+    const std::string current = found.front().info.subject_cn;
+    const auto add = [&](std::string name, bool is_agent, CertificateInfo info) {
+        const bool by_old_ca = info.issuer_cn != current;
+        found.push_back({std::move(name), is_agent, std::move(info), by_old_ca});
+    };
     AMOSKYS_TRY(bus, crypto::read_certificate(paths.bus_cert()));
-    found.push_back({"bus", false, std::move(bus)});
+    add("bus", false, std::move(bus));
     for (const std::string& name : crypto::pki_agents(paths)) {
         AMOSKYS_TRY(agent, crypto::read_certificate(paths.agent_cert(name)));
-        found.push_back({name, true, std::move(agent)});
+        add(name, true, std::move(agent));
     }
     return found;
 }
@@ -103,7 +93,7 @@ Json certificate_json(const Found& found, UnixNanos now_ns) {
             {"not_before", json::time(info.not_before_ns)},
             {"not_after", json::time(info.not_after_ns)},
             {"days_left", expired ? -days : days},
-            {"needs_renewal", info.needs_renewal_at(now_ns)},
+            {"needs_renewal", found.due_at(now_ns)},
             {"key_type", info.key_type},
             {"serial", info.serial_hex},
             {"sans", info.sans},
@@ -120,39 +110,6 @@ Result<> print_certificates(ToolContext& context, const std::vector<Found>& foun
     return output->finish();
 }
 
-Json permissions_json(const crypto::Permissions& permissions) {
-    Json names = Json::array();
-    const std::pair<const char*, bool> all[] = {
-        {"publish", permissions.publish},
-        {"subscribe", permissions.subscribe},
-        {"register", permissions.register_devices},
-        {"admin", permissions.admin},
-        {"publish_unsequenced", permissions.publish_unsequenced},
-    };
-    for (const auto& [name, has] : all)
-        if (has)
-            names.push_back(name);
-    return names;
-}
-
-Json agent_json(const crypto::TrustedAgent& agent) {
-    Json keys = Json::array();
-    for (const crypto::TrustedKey& key : agent.keys) {
-        Json one{{"key_id", key.id}, {"status", crypto::key_status_name(key.status)}};
-        if (key.not_before_ns != 0)
-            one["not_before"] = json::time(key.not_before_ns);
-        if (key.not_after_ns != std::numeric_limits<UnixNanos>::max())
-            one["not_after"] = json::time(key.not_after_ns);
-        keys.push_back(std::move(one));
-    }
-    const auto algorithm =
-        agent.keys.empty() ? crypto::Algorithm::ed25519_sha256 : agent.keys.front().algorithm;
-    return {{"agent", agent.agent_id},  {"algorithm", crypto::algorithm_name(algorithm)},
-            {"keys", std::move(keys)},  {"permissions", permissions_json(agent.permissions)},
-            {"devices", agent.devices}, {"rate_limit", agent.rate_limit_events},
-            {"revoked", agent.revoked}};
-}
-
 Result<> renew_one(const PkiPaths& paths, const Found& found, Duration lifetime) {
     const auto renewed = found.is_agent
                              ? crypto::pki_renew_agent(paths, found.name, lifetime, system_clock())
@@ -163,6 +120,22 @@ Result<> renew_one(const PkiPaths& paths, const Found& found, Duration lifetime)
 }
 
 }  // namespace
+
+PkiPaths paths_of(const ToolContext& context) {
+    return {context.state_dir / "pki"};
+}
+
+Result<> print_files(ToolContext& context, const std::vector<std::filesystem::path>& files) {
+    if (context.quiet)
+        return {};
+    AMOSKYS_TRY(output, RowOutput::open(context.out, context.output, file_noun));
+    for (const auto& file : files) {
+        const bool open = file.extension() == ".crt" || file.extension() == ".pub";
+        if (!output->row(Json{{"file", file.string()}, {"private", !open}}))
+            return {};
+    }
+    return output->finish();
+}
 
 Result<> init(ToolContext& context) {
     const auto& options = options_of<InitOptions>(context);
@@ -188,10 +161,10 @@ Result<> renew(ToolContext& context) {
     const UnixNanos now_ns = system_clock().now_ns();
     std::vector<Found> renewed;
     for (Found& found : all) {
-        // The CA is not renewed: all that trust it would have to learn the new one.
-        if (!found.is_agent && found.name == "ca")
+        // All that trust a CA have to learn the new one: `rotate ca`.
+        if (found.name.starts_with("ca") && !found.is_agent)
             continue;
-        const bool wanted = options.what == "all"   ? found.info.needs_renewal_at(now_ns)
+        const bool wanted = options.what == "all"   ? found.due_at(now_ns)
                             : options.what == "bus" ? !found.is_agent
                                                     : found.is_agent && found.name == options.name;
         if (!wanted)
@@ -208,19 +181,57 @@ Result<> renew(ToolContext& context) {
     return context.quiet ? Result<>() : print_certificates(context, renewed);
 }
 
+Result<> rotate(ToolContext& context) {
+    const auto& options = options_of<RotateOptions>(context);
+    const PkiPaths paths = paths_of(context);
+    const bool agent = options.what == "agent";
+    if (agent)
+        AMOSKYS_TRY_VOID(named_agent(options.what, options.name));
+    else if (!options.name.empty())
+        return make_error(ErrorKind::usage, "usage",
+                          fmt::format("`rotate {}` takes no name", options.what));
+    const crypto::RotateRequest request{options.overlap, options.lifetime, options.finish,
+                                        options.dry_run};
+    AMOSKYS_TRY(steps,
+                agent ? crypto::pki_rotate_agent(paths, options.name, request, system_clock())
+                : options.what == "bus" ? crypto::pki_rotate_bus(paths, request, system_clock())
+                                        : crypto::pki_rotate_ca(paths, request, system_clock()));
+    if (context.quiet)
+        return {};
+    AMOSKYS_TRY(output, RowOutput::open(context.out, context.output, step_noun));
+    for (const crypto::RotationStep& step : steps)
+        if (!output->row({{"action", step.action},
+                          {"file", step.file.string()},
+                          {"detail", step.detail},
+                          {"done", !options.dry_run && step.action != "none"}}))
+            return {};
+    return output->finish();
+}
+
 Result<> revoke(ToolContext& context) {
     const auto& options = options_of<RevokeOptions>(context);
     const PkiPaths paths = paths_of(context);
     AMOSKYS_TRY(name, named_agent(options.what, options.name));
-    AMOSKYS_TRY_VOID(crypto::pki_revoke_agent(paths, name));
-    if (context.quiet)
-        return {};
-    AMOSKYS_TRY(map, crypto::TrustMap::load(paths.trust_map()));
-    const crypto::TrustedAgent* agent = map->find(name);
-    return agent == nullptr
-               ? make_error(ErrorKind::failed, "trust_map_changed",
-                            fmt::format("agent {} vanished from the trust map meanwhile", name))
-               : write_object(context.out, context.output, "trusted_agent", agent_json(*agent));
+    const auto one_key = [&](const std::string& yaml,
+                             const crypto::TrustMap& map) -> Result<std::string> {
+        const crypto::TrustedAgent* agent = map.find(name);
+        if (agent == nullptr)
+            return make_error(ErrorKind::no_input, "no_such_agent",
+                              fmt::format("the trust map has no agent {}", name));
+        crypto::TrustedAgent changed = *agent;
+        for (crypto::TrustedKey& key : changed.keys) {
+            if (key.id != options.key)
+                continue;
+            key.status = crypto::KeyStatus::revoked;
+            return crypto::replace_trusted_agent(yaml, changed);
+        }
+        return make_error(ErrorKind::no_input, "no_such_key",
+                          fmt::format("agent {} has no key {}", name, options.key),
+                          "amoskys pki trust show " + name);
+    };
+    AMOSKYS_TRY_VOID(options.key.empty() ? crypto::pki_revoke_agent(paths, name)
+                                         : crypto::pki_edit_trust_map(paths, one_key));
+    return context.quiet ? Result<>() : print_agents(context, name);
 }
 
 Result<> list(ToolContext& context) {
@@ -233,20 +244,11 @@ Result<> needs_renewal(ToolContext& context) {
     const UnixNanos now_ns = system_clock().now_ns();
     std::vector<Found> due;
     for (Found& found : all)
-        if (found.info.needs_renewal_at(now_ns))
+        if (found.due_at(now_ns))
             due.push_back(std::move(found));
     if (due.empty())
         return make_error(ErrorKind::failed, "no_renewal_needed", "no certificate needs renewal");
     return context.quiet ? Result<>() : print_certificates(context, due);
-}
-
-Result<> trust(ToolContext& context) {
-    AMOSKYS_TRY(map, crypto::TrustMap::load(paths_of(context).trust_map()));
-    AMOSKYS_TRY(output, RowOutput::open(context.out, context.output, agent_noun));
-    for (const auto& [name, agent] : map->agents())
-        if (!output->row(agent_json(agent)))
-            return {};
-    return output->finish();
 }
 
 }  // namespace amoskys::modules::pki
