@@ -44,6 +44,7 @@ Result<> BusState::load() {
     AMOSKYS_TRY_VOID(lanes.load(log));
     if (log.states_as_of() < log.stats().newest)
         AMOSKYS_TRY_VOID(lanes.rebuild(log, log.states_as_of().next()));
+    AMOSKYS_TRY_VOID(cursors.load(log));
     return devices.load(log);
 }
 

@@ -28,8 +28,8 @@ namespace amoskys::wal {
 // state of a spool. Encoded by the caller (core/link, core/module); the log carries them into new
 // segments.
 struct StateUpdate {
-    std::string key;  // at most 400 bytes
-    std::string value;
+    std::string key;    // at most 400 bytes
+    std::string value;  // empty: the key is removed
 };
 
 struct Append {
