@@ -120,7 +120,8 @@ struct BusState {
     std::optional<Refusal> admission;
     std::string log_trouble;  // the last commit failed: why; empty = it works
     std::uint64_t queued_bytes = 0, free_bytes = 0;
-    WalOffset newest;  // record of the log
+    WalOffset newest;         // record of the log
+    WalOffset pruned_before;  // retention is at these or has been
     double events_per_second = 0;
 
     // Audit records to be written by the shell (bounded: further ones are counted only).

@@ -76,6 +76,14 @@ std::string Server::trouble() const {
     return impl_->bus.admission ? impl_->bus.admission->reason : std::string();
 }
 
+std::string Server::degradation() const {
+    const auto ranges = impl_->log.damages().size();
+    if (ranges == 0)
+        return {};
+    return "degraded: " + std::to_string(ranges) + " damaged range" + (ranges == 1 ? "" : "s") +
+           " of the log; `amoskys inspect gaps` names what is lost";
+}
+
 Result<> Server::Impl::read_files(const ServerConfig& from) {
     AMOSKYS_TRY(new_context, io::make_server_context(from.tls));
     AMOSKYS_TRY(trust, crypto::TrustMap::load(from.trust_map));

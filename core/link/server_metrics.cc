@@ -47,6 +47,7 @@ enum Index : std::size_t {
     delivered_bytes,
     undeliverable,
     subscriber_disconnects,
+    pruned,
     count
 };
 
@@ -113,6 +114,8 @@ const MetricInfo* table() {
          "Records that a subscriber did not get: altered on disk, or too large for a frame"},
         {"amoskys_bus_subscriber_disconnects_total", Kind::counter, "sessions",
          "Subscriptions that ended", "reason"},
+        {"amoskys_bus_pruned_records_total", Kind::counter, "records",
+         "Records that retention removed; their leaf hashes stay"},
     };
     static_assert(std::size(infos) == count);
     return infos;
@@ -141,6 +144,7 @@ ServerMetrics::ServerMetrics(metrics::Registry& r)
       delivered(r.counter(table()[Index::delivered])),
       delivered_bytes(r.counter(table()[Index::delivered_bytes])),
       undeliverable(r.counter(table()[Index::undeliverable])),
+      pruned(r.counter(table()[Index::pruned])),
       sessions(r.gauge(table()[Index::sessions])),
       budget_used(r.gauge(table()[Index::budget_used])),
       load(r.gauge(table()[Index::load])),

@@ -17,7 +17,7 @@ struct ServerMetrics {
     metrics::Registry& registry;
     metrics::Counter &received, &received_bytes, &accepted, &events, &duplicates, &unverified,
         &gaps, &future_time, &resets_linked, &resets_unlinked, &audits, &receipts, &delivered,
-        &delivered_bytes, &undeliverable;
+        &delivered_bytes, &undeliverable, &pruned;
     metrics::Gauge &sessions, &budget_used, &load;
     metrics::Histogram &ack_seconds, &commit_seconds, &group_records;
     void rejected(std::string_view reason);            // an envelope

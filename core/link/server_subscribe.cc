@@ -67,6 +67,14 @@ void Server::Impl::wake_tail_readers() {
     }
 }
 
+void Server::prune_begins(WalOffset before) {
+    impl_->bus.pruned_before = std::max(impl_->bus.pruned_before, before);
+}
+
+void Server::prune_ended(std::uint64_t records) {
+    impl_->bus.metrics.pruned.add(records);
+}
+
 void Server::Impl::write_cursors() {
     if (bus.pending_cursors.empty())
         return;

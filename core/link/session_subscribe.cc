@@ -45,10 +45,11 @@ Result<WalOffset> ServerSession::subscription_start(const amoskys::bus::Subscrib
                                   number(newest) + ": the log is not the one it was made for; " +
                                   "forget the cursor");
     }
-    if (wanted < stats.oldest.value) {
-        note = "records " + number(wanted) + " to " + number(stats.oldest.value - 1) +
-               " were pruned; going on with " + number(stats.oldest.value);
-        wanted = stats.oldest.value;
+    const auto oldest = std::max(stats.oldest, bus_.pruned_before).value;
+    if (wanted < oldest) {
+        note = "records " + number(wanted) + " to " + number(oldest - 1) +
+               " were pruned; going on with " + number(oldest);
+        wanted = oldest;
     }
     return WalOffset{wanted};
 }

@@ -137,6 +137,7 @@ io::Task<Result<>> Subscriber::run() {
         co_return context.error();
     io::Backoff backoff(std::random_device{}());
     const auto address = io::format_endpoint(impl->options.bus.host, impl->options.bus.port);
+    bool began = false;
     while (true) {
         bool accepted = false;
         auto task = impl->session(*context, &accepted);
@@ -151,7 +152,10 @@ io::Task<Result<>> Subscriber::run() {
             co_return Result<>();
         ++stats.failures;
         stats.last_error = error.message;
-        if (impl->options.once || is_final(error))
+        began = began || accepted;
+        const auto mode = impl->options.reconnect;
+        const bool again = mode == Reconnect::always || (mode == Reconnect::after_success && began);
+        if (!again || is_final(error))
             co_return error;
         if (accepted)
             backoff.reset();

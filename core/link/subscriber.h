@@ -19,6 +19,8 @@
 
 namespace amoskys::link {
 
+enum class Reconnect { never, after_success, always };  // success: the bus accepted SUBSCRIBE once
+
 struct SubscriberOptions {
     io::Endpoint bus;
     std::string agent_id;
@@ -30,7 +32,7 @@ struct SubscriberOptions {
     bool hold = false;
     amoskys::bus::Filter filter;
     bool stop_at_end = false;  // run() returns once the newest record of the first moment was given
-    bool once = false;         // the first failure ends run(): no reconnecting
+    Reconnect reconnect = Reconnect::always;
     std::uint64_t window_envelopes = 512;
     std::uint64_t window_bytes = 4ULL << 20;
     std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);

@@ -169,7 +169,7 @@ TEST_CASE("a reader that takes nothing is disconnected, and others are served me
     append(bus, 200);
     auto stuck_options = options_for(bus);
     stuck_options.window_envelopes = 0;  // never grants anything
-    stuck_options.once = true;
+    stuck_options.reconnect = Reconnect::never;
     auto config = bus.config();
     config.limits.slow_reader = 1s;
     REQUIRE(bus.server->reload(config).has_value());
