@@ -1,10 +1,11 @@
 // Append and sequential read of the log. Append: against a bare LMDB loop on the same disk, rounds
-// in turn, medians. Read: against the rates that are wanted of one core.
+// in turn, medians. Read: against the rates that are wanted of one core. Opening: open_bench.h.
 #include <algorithm>
 
 #include "bench/measure.h"
 #include "bench/records.h"
 #include "bench/wal/lmdb_peer.h"
+#include "bench/wal/open_bench.h"
 #include "core/base/clock.h"
 #include "core/crypto/hash.h"
 #include "core/wal/log.h"
@@ -169,6 +170,8 @@ int main(int argc, char** argv) {
         {megabytes.name, "MB/s", megabytes.ours * mb, megabytes.peer * mb, megabytes.peer_name});
     const std::size_t per_large = large.from.records / large.from.envelopes.size();
     for (Row& row : read_rows(*small_logs.log, *large_logs.log, static_cast<double>(per_large)))
+        rows.push_back(std::move(row));
+    for (Row& row : open_rows(folder.path() / "open", large.from))
         rows.push_back(std::move(row));
     print(rows,
           {"Envelopes: " + std::to_string(bytes_each(small.from)) + " bytes with 12 metrics; " +

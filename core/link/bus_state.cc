@@ -45,6 +45,7 @@ Result<> BusState::load() {
     if (log.states_as_of() < log.stats().newest)
         AMOSKYS_TRY_VOID(lanes.rebuild(log, log.states_as_of().next()));
     AMOSKYS_TRY_VOID(heads.load(log));
+    AMOSKYS_TRY_VOID(cursors.load(log));
     return devices.load(log);
 }
 

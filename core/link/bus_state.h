@@ -15,6 +15,7 @@
 #include "core/base/clock.h"
 #include "core/crypto/signing.h"
 #include "core/crypto/trust_map.h"
+#include "core/link/cursor_table.h"
 #include "core/link/device_registry.h"
 #include "core/link/head_table.h"
 #include "core/link/lane_table.h"
@@ -43,6 +44,8 @@ struct ServerLimits {
     Duration stalled_write = std::chrono::seconds(4);
     Duration drain = std::chrono::seconds(5);
     Duration receipt_interval = std::chrono::seconds(10);
+    std::uint64_t max_subscribers = 64;
+    Duration slow_reader = std::chrono::seconds(60);  // without credit, though there is more
     Overload overload = Overload::automatic;
     // Fewer free bytes than this on the log's file system: envelopes are answered RETRY.
     std::uint64_t min_free_bytes = 64ULL << 20;
@@ -102,6 +105,10 @@ struct BusState {
     LaneTable lanes;
     DeviceRegistry devices;
     HeadTable heads;
+    CursorTable cursors;
+    // By agent and name: committed without asking for an answer, to be written by the shell.
+    std::map<std::pair<std::string, std::string>, Cursor> pending_cursors;
+    std::uint64_t subscribers = 0;
     Budget budget;
     std::map<std::string, EventRate, std::less<>> rates;  // by agent
     std::map<std::string, Digest, std::less<>>
@@ -115,6 +122,8 @@ struct BusState {
     std::optional<Refusal> admission;
     std::string log_trouble;  // the last commit failed: why; empty = it works
     std::uint64_t queued_bytes = 0, free_bytes = 0;
+    WalOffset newest;         // record of the log
+    WalOffset pruned_before;  // retention is at these or has been
     double events_per_second = 0;
 
     // Audit records to be written by the shell (bounded: further ones are counted only).

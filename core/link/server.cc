@@ -57,11 +57,7 @@ Server::Server(asio::io_context& io, const Clock& clock, metrics::Registry& regi
         if (found != impl->connections.end())
             impl->pump(found->second);
     };
-    writer.on_commit([weak = std::weak_ptr<Impl>(impl_), metrics = impl_->bus.metrics](
-                         double seconds, std::size_t records) {
-        metrics.commit_seconds.observe(seconds);
-        metrics.group_records.observe(static_cast<double>(records));
-    });
+    impl->watch_tail();
 }
 
 Server::~Server() {
@@ -78,6 +74,14 @@ std::string Server::trouble() const {
     if (!impl_->bus.log_trouble.empty())
         return impl_->bus.log_trouble;
     return impl_->bus.admission ? impl_->bus.admission->reason : std::string();
+}
+
+std::string Server::degradation() const {
+    const auto ranges = impl_->log.damages().size();
+    if (ranges == 0)
+        return {};
+    return "degraded: " + std::to_string(ranges) + " damaged range" + (ranges == 1 ? "" : "s") +
+           " of the log; `amoskys inspect gaps` names what is lost";
 }
 
 Result<> Server::Impl::read_files(const ServerConfig& from) {
@@ -180,6 +184,7 @@ io::Task<Result<>> Server::Impl::tick_all() {
         feed_starving();
         write_audits();
         settle_trust();
+        write_cursors();
     }
 }
 
@@ -215,6 +220,7 @@ void Server::Impl::update_gauges() {
     bus.free_bytes = ec ? 0 : space.available;
     bus.queued_bytes = writes.queued_bytes;
     gauges.free_bytes.set(static_cast<double>(bus.free_bytes));
+    update_cursor_gauges(stats);
     update_admission(writes);
     gauges.healthy.set(bus.log_trouble.empty() ? 1 : 0);
 }
@@ -293,6 +299,8 @@ io::Task<Result<>> Server::Impl::stop() {
     auto joining = group.join();
     auto joined = co_await std::move(joining);
     write_audits();
+    write_cursors();
+    reader_thread.reset();
     while (writes_in_flight > 0)
         co_await changed.wait_for(50ms);
     const auto took = clock.steady() - begun;

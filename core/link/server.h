@@ -42,6 +42,12 @@ class Server {
     Result<> reload(ServerConfig config);
     // Why it cannot take envelopes; empty = it can. For /readyz.
     std::string trouble() const;
+    // What is wrong although it serves: damaged ranges of the log. Empty = nothing.
+    std::string degradation() const;
+    // Retention: records before `before` are about to go (a cursor that comes from now on cannot
+    // hold them), and so many are gone.
+    void prune_begins(WalOffset before);
+    void prune_ended(std::uint64_t records);
     const BusState& state() const;
 
   private:

@@ -136,13 +136,14 @@ io::Task<Result<>> Server::Impl::write_output(std::shared_ptr<Impl> impl, Connec
         out = session.take_output();
         if (!out.empty()) {
             connection->output_taken.notify();
+            impl->pump_read(connection);
             io::Deadline deadline(impl->io, impl->bus.limits.stalled_write,
                                   [connection] { connection->close_socket(); });
             const auto buffer = asio::buffer(out);
             auto [ec, size] = co_await asio::async_write(connection->stream, buffer, io::use_tuple);
             if (deadline.expired()) {
                 impl->bus.metrics.connection_refused("stalled_write");
-                session.disconnected("the peer does not read");
+                session.stalled();
             }
             if (ec)
                 break;
@@ -186,6 +187,7 @@ void Server::Impl::pump(const Connection& connection) {
     session.flush();
     if (auto write = session.take_write())
         submit(connection, std::move(*write));
+    pump_read(connection);
     if (session.has_output() || session.closing())
         connection->output_ready.notify();
 }

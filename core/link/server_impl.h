@@ -1,6 +1,7 @@
 // The shell's parts, shared by server.cc and server_connection.cc only.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <map>
@@ -72,6 +73,15 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     void feed_starving();
     void forget(const Connection& connection);
 
+    // server_subscribe.cc
+    void pump_read(const Connection& connection);
+    static io::Task<Result<>> read_log(std::shared_ptr<Impl> impl, Connection connection,
+                                       ReadStep step);
+    void watch_tail();
+    void wake_tail_readers();
+    void write_cursors();
+    void update_cursor_gauges(const wal::LogStats& stats);
+
     io::asio::io_context& io;
     const Clock& clock;
     wal::Log& log;
@@ -82,6 +92,15 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     std::shared_ptr<io::asio::ssl::context> context;
     io::Listener listener;
     io::TaskGroup group;
+    // Reads for subscribers; ends before the log does (stop()).
+    std::unique_ptr<io::DedicatedThread> reader_thread;
+    // Shared with the writer thread: how many commits there were, and whether somebody waits for
+    // the next one.
+    struct Tail {
+        std::atomic<std::uint64_t> commits{0};
+        std::atomic<bool> wanted{false};
+    };
+    std::shared_ptr<Tail> tail = std::make_shared<Tail>();
     io::Event changed;  // a connection or a write has ended
     std::map<std::uint64_t, Connection> connections;
     std::map<std::string, std::uint64_t> unauthenticated;  // by address

@@ -43,6 +43,15 @@ enum Index : std::size_t {
     devices,
     healthy,
     failed_commits,
+    subscribers,
+    cursors,
+    held_records,
+    cursor_lag_records,
+    delivered,
+    delivered_bytes,
+    undeliverable,
+    subscriber_disconnects,
+    pruned,
     count
 };
 
@@ -102,6 +111,23 @@ const MetricInfo* table() {
         {"amoskys_bus_devices", Kind::gauge, "devices", "Registered devices"},
         {"amoskys_bus_healthy", Kind::gauge, "state", "1 = serving, 0 = not able to commit"},
         {"amoskys_bus_failed_commits_total", Kind::counter, "commits", "Commits that failed"},
+        {"amoskys_bus_subscribers", Kind::gauge, "sessions", "Sessions that read the log"},
+        {"amoskys_bus_cursors", Kind::gauge, "cursors", "Durable positions of subscribers"},
+        {"amoskys_bus_log_held_records", Kind::gauge, "records",
+         "Records that a holding cursor keeps from being pruned"},
+        {"amoskys_bus_cursor_lag_records", Kind::gauge, "records",
+         "Records of the log that a subscriber is not done with; AGENT/ without cursor: not sent",
+         "cursor"},
+        {"amoskys_bus_delivered_records_total", Kind::counter, "records",
+         "Records given to subscribers"},
+        {"amoskys_bus_delivered_bytes_total", Kind::counter, "bytes",
+         "Bytes of the envelopes given to subscribers"},
+        {"amoskys_bus_undeliverable_records_total", Kind::counter, "records",
+         "Records that a subscriber did not get: altered on disk, or too large for a frame"},
+        {"amoskys_bus_subscriber_disconnects_total", Kind::counter, "sessions",
+         "Subscriptions that ended", "reason"},
+        {"amoskys_bus_pruned_records_total", Kind::counter, "records",
+         "Records that retention removed; their leaf hashes stay"},
     };
     static_assert(std::size(infos) == count);
     return infos;
@@ -129,6 +155,10 @@ ServerMetrics::ServerMetrics(metrics::Registry& r)
       receipts(r.counter(table()[Index::receipts])),
       heads(r.counter(table()[Index::heads])),
       heads_refused(r.counter(table()[Index::heads_refused])),
+      delivered(r.counter(table()[Index::delivered])),
+      delivered_bytes(r.counter(table()[Index::delivered_bytes])),
+      undeliverable(r.counter(table()[Index::undeliverable])),
+      pruned(r.counter(table()[Index::pruned])),
       sessions(r.gauge(table()[Index::sessions])),
       budget_used(r.gauge(table()[Index::budget_used])),
       load(r.gauge(table()[Index::load])),
@@ -146,6 +176,12 @@ void ServerMetrics::head(const std::string& agent_id, double age_seconds, double
     registry.gauge(table()[head_age], agent_id).set(age_seconds);
     registry.gauge(table()[head_ahead], agent_id).set(ahead_envelopes);
 }
+void ServerMetrics::subscriber_ended(std::string_view reason) {
+    registry.counter(table()[subscriber_disconnects], reason).add();
+}
+void ServerMetrics::cursor_lag(const std::string& cursor, double records) {
+    registry.gauge(table()[cursor_lag_records], cursor).set(records);
+}
 void ServerMetrics::lag(const std::string& agent_id, double envelopes) {
     registry.gauge(table()[lag_envelopes], agent_id).set(envelopes);
 }
@@ -160,6 +196,9 @@ LogGauges::LogGauges(metrics::Registry& r)
       damaged_segments(r.gauge(table()[Index::damaged_segments])),
       devices(r.gauge(table()[Index::devices])),
       healthy(r.gauge(table()[Index::healthy])),
+      subscribers(r.gauge(table()[Index::subscribers])),
+      cursors(r.gauge(table()[Index::cursors])),
+      held_records(r.gauge(table()[Index::held_records])),
       failed_commits(r.counter(table()[Index::failed_commits])) {}
 
 }  // namespace amoskys::link

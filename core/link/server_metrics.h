@@ -17,12 +17,15 @@ struct ServerMetrics {
     metrics::Registry& registry;
     metrics::Counter &received, &received_bytes, &accepted, &events, &duplicates, &unverified,
         &gaps, &future_time, &resets_linked, &resets_unlinked, &audits, &receipts, &heads,
-        &heads_refused;
+        &heads_refused, &delivered, &delivered_bytes,
+        &undeliverable, &pruned;
     metrics::Gauge &sessions, &budget_used, &load;
     metrics::Histogram &ack_seconds, &commit_seconds, &group_records;
     void rejected(std::string_view reason);            // an envelope
     void connection_refused(std::string_view reason);  // a connection or HELLO
     void head(const std::string& agent_id, double age_seconds, double ahead_envelopes);
+    void subscriber_ended(std::string_view reason);
+    void cursor_lag(const std::string& cursor, double records);  // "AGENT/NAME"
     void lag(const std::string& agent_id, double envelopes);
 };
 
@@ -30,7 +33,7 @@ struct ServerMetrics {
 struct LogGauges {
     explicit LogGauges(metrics::Registry& registry);
     metrics::Gauge &queued_bytes, &log_bytes, &log_records, &free_bytes, &oldest_seconds, &segments,
-        &damaged_segments, &devices, &healthy;
+        &damaged_segments, &devices, &healthy, &subscribers, &cursors, &held_records;
     metrics::Counter& failed_commits;
 };
 

@@ -68,6 +68,7 @@ void ServerSession::disconnected(const std::string& why) {
 
 // Idempotent. A write that is with the log goes on: on_committed() tells the lane.
 void ServerSession::release() {
+    end_subscription();
     bus_.starving.erase(id_);
     bus_.budget.give_back(parked_ ? 0 : granted_bytes_ - answered_bytes_);
     granted_bytes_ = answered_bytes_;
@@ -284,6 +285,8 @@ void ServerSession::on_other(const wire::Frame& frame) {
         case Body::kPong:
             return;
         case Body::kCredit:
+            if (subscription_ && id == subscription_->request_id)
+                return on_deliver_credit(frame.credit());
             wants_more_ = frame.credit().waiting_envelopes() > 0;
             bus_.metrics.lag(peer_.common_name,
                              static_cast<double>(frame.credit().waiting_envelopes()));
@@ -307,9 +310,9 @@ void ServerSession::on_other(const wire::Frame& frame) {
         case Body::kMetricsRequest:
             return on_metrics(frame);
         case Body::kSubscribe:
+            return on_subscribe(frame);
         case Body::kCommitOffset:
-            return send_error(id, ErrorFrame::INVALID_REQUEST,
-                              "subscribing is not offered by this bus version");
+            return on_commit_offset(frame);
         default:
             if (id != 0)
                 send_error(id, ErrorFrame::UNKNOWN_FRAME, "a frame that this bus does not know");
@@ -340,6 +343,8 @@ void ServerSession::tick() {
         send_receipt();
     }
     park_idle_credit(now);
+    if (subscription_)
+        tick_subscription();
 }
 
 void ServerSession::send_receipt() {
@@ -381,8 +386,10 @@ void ServerSession::recheck_trust() {
                     "agent '" + peer_.common_name +
                         (agent_ == nullptr ? "' has left the trust map" : "' was revoked"));
     if (lane_ != nullptr && !agent_->permissions.publish)
-        fail(ErrorFrame::PERMISSION_DENIED,
-             "agent '" + peer_.common_name + "' may not publish any more");
+        return fail(ErrorFrame::PERMISSION_DENIED,
+                    "agent '" + peer_.common_name + "' may not publish any more");
+    if (subscription_)
+        recheck_subscription();
 }
 
 void ServerSession::evict(const std::string& reason) {

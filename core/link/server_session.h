@@ -6,6 +6,8 @@
 //   the log's
 //                               writer and call on_committed() or on_write_refused() with the
 //                               outcome
+//   take_read()                 a look into the log for SUBSCRIBE: read_step() of it, on another
+//                               thread, then on_read(); again after log_grew()
 //   take_output()               bytes to send, in order; closing(): send them, then close
 //
 // Order in a session: HELLO -> identity, version, lane (the newer of two sessions of a lane wins:
@@ -29,6 +31,7 @@
 #include <vector>
 
 #include "core/link/bus_state.h"
+#include "core/link/subscription.h"
 #include "core/wire/envelope.h"
 #include "core/wire/frame.h"
 
@@ -53,11 +56,16 @@ class ServerSession {
     void flush();  // after the frames of one read
     void on_committed(const Result<wal::Appended>& result);
     void on_write_refused();  // the writer's queue is full, or it has stopped
-    void tick();              // about once a second: idle, ping, receipts, credit for who waits
-    void recheck_trust();     // the trust map changed
+    std::optional<ReadStep> take_read();
+    void on_read(const ReadResult& result);
+    void log_grew();
+    bool waits_for_log() const { return subscription_ && subscription_->at_end && !closing_; }
+    void tick();           // about once a second: idle, ping, receipts, credit for who waits
+    void recheck_trust();  // the trust map changed
     void evict(const std::string& reason);
     void drain(const std::string& reason);
     void disconnected(const std::string& why);  // the connection is gone: gives up lane and credit
+    void stalled();                             // the same: the peer did not take our bytes in time
     bool extend_credit();  // budget has become free; true where the session has enough now
 
     void offer_credit() { grant(); }  // the same, and says so to the client
@@ -158,6 +166,22 @@ class ServerSession {
     void store_device(const wire::Frame& answer, const std::string& device_id, Device device);
     std::string device_refusal(const std::string& device_id, bool update) const;
 
+    // session_subscribe.cc
+    void on_subscribe(const wire::Frame& frame);
+    std::string subscribe_refusal(const wire::Frame& frame) const;
+    Result<WalOffset> subscription_start(const amoskys::bus::Subscribe& request,
+                                         const wal::LogStats& stats, std::string& note) const;
+    void keep_cursor_and_ack(const amoskys::bus::Subscribe& request, const std::string& note);
+    void on_commit_offset(const wire::Frame& frame);
+    void write_cursor(std::uint64_t request_id, const std::string& key, const std::string& name,
+                      const std::optional<Cursor>& cursor);
+    void on_deliver_credit(const amoskys::bus::Credit& credit);
+    void say_blocked();
+    void send_progress();
+    void tick_subscription();
+    void recheck_subscription();
+    void end_subscription();
+
     BusState& bus_;
     const std::uint64_t id_;
     const PeerFacts peer_;
@@ -192,6 +216,8 @@ class ServerSession {
     SeqNo receipt_sequence_;
     Epoch receipt_epoch_;
     bool agent_counted_ = false;
+    std::unique_ptr<Subscription> subscription_;
+    std::string end_label_;  // why it ended, for the metric
 };
 
 }  // namespace amoskys::link

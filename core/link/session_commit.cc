@@ -164,10 +164,16 @@ void ServerSession::retry_all(const Batch& failed, wire::Status status, const st
                status == Status::overload ? "overload" : "log_failed",
                std::chrono::milliseconds(failed_write_hint_ms));
     }
-    for (const auto& call : failed.calls)
-        if (!closing_)
-            send_error(call.request_id, amoskys::bus::ErrorFrame::UNAVAILABLE, reason,
-                       std::chrono::milliseconds(failed_write_hint_ms));
+    for (const auto& call : failed.calls) {
+        if (closing_)
+            return;
+        send_error(call.request_id, amoskys::bus::ErrorFrame::UNAVAILABLE, reason,
+                   std::chrono::milliseconds(failed_write_hint_ms));
+        if (subscription_ && subscription_->request_id == call.request_id) {
+            end_label_ = "log_failed";
+            end_subscription();
+        }
+    }
 }
 
 // True where the request has been answered or joined to the batch.

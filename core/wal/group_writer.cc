@@ -82,7 +82,9 @@ int GroupWriter::write(const Group& group, const Options& options) {
         if (const int rc = put_zone(); rc != MDB_SUCCESS)
             return rc;
     for (const StateUpdate& state : group.states) {
-        const int rc = txn_.put(Table::state, as_bytes(state.key), as_bytes(state.value));
+        const int rc = state.value.empty()
+                           ? txn_.remove(Table::state, as_bytes(state.key))
+                           : txn_.put(Table::state, as_bytes(state.key), as_bytes(state.value));
         if (rc != MDB_SUCCESS)
             return rc;
     }

@@ -28,8 +28,8 @@ namespace amoskys::wal {
 // state of a spool. Encoded by the caller (core/link, core/module); the log carries them into new
 // segments.
 struct StateUpdate {
-    std::string key;  // at most 400 bytes
-    std::string value;
+    std::string key;    // at most 400 bytes
+    std::string value;  // empty: the key is removed
 };
 
 struct Append {
@@ -90,6 +90,14 @@ struct LogStats {
     UnixNanos oldest_received_ns = 0, newest_received_ns = 0;
 };
 
+struct SegmentInfo {
+    WalOffset first, last;  // what it still has; last < first where it is empty
+    std::uint64_t file_bytes = 0;
+    UnixNanos newest_received_ns = 0;  // 0 = unknown
+    bool sealed = false;               // the newest is not
+    std::uint64_t records() const { return last < first ? 0 : last.value - first.value + 1; }
+};
+
 // A range of records that could not be read; `inspect gaps` lists them. last is 0 where nobody
 // knows how far it went (the newest segment was lost: everything after `first` that was not found).
 struct Damage {
@@ -136,6 +144,7 @@ class Log {
     virtual Result<std::uint64_t> prune(WalOffset before) = 0;
 
     virtual LogStats stats() = 0;
+    virtual std::vector<SegmentInfo> segments() = 0;  // oldest first; retention.h decides by it
     virtual std::vector<Damage> damages() = 0;
     // Merkle tree: size and root (RFC 6962) over all leaves so far.
     struct TreeHead {

@@ -24,6 +24,7 @@ struct SealedSegment {
     std::uint64_t first = 0, last = 0;
     std::uint64_t first_kept = 0;
     std::uint64_t bytes_before = 0, bytes_trimmed = 0;
+    UnixNanos newest_received_ns = 0;
     std::filesystem::path file;
     std::unique_ptr<SegmentReader> reader;  // null where nothing of the file could be read
 };
@@ -47,6 +48,7 @@ class LogImpl final : public Log {
     Result<std::optional<DedupHit>> find_dedup(std::string_view key32) override;
     Result<std::uint64_t> prune(WalOffset before) override;
     LogStats stats() override;
+    std::vector<SegmentInfo> segments() override;
     std::vector<Damage> damages() override;
     Result<TreeHead> tree_head() override;
     Result<std::optional<Digest>> leaf_hash(WalOffset offset) override;

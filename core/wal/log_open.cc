@@ -16,6 +16,13 @@ bool is_damage(const Error& error) {
     return error.code == "wal_damaged" || error.code == "merkle_frontier";
 }
 
+// Names the file, where the error does not.
+Error in_file(const std::filesystem::path& file, Error error) {
+    if (error.message.find(file.string()) == std::string::npos)
+        error.message = file.string() + ": " + error.message;
+    return error;
+}
+
 Result<> make_first_segment(const std::filesystem::path& folder, std::uint64_t number,
                             UnixNanos now_ns, const Options& options) {
     NewSegment segment;
@@ -134,6 +141,7 @@ Result<std::shared_ptr<SealedSegment>> LogImpl::open_sealed(std::uint64_t number
             out->last = next_first ? *next_first - 1 : head->last_offset;
             out->first_kept = head->first_kept;
             out->bytes_trimmed = head->bytes_trimmed;
+            out->newest_received_ns = head->last_received_ns;
             out->reader = std::move(*reader);
             if (const auto lost = read_lost(*out->reader))
                 for (const auto& [first, last] : *lost)
@@ -141,7 +149,7 @@ Result<std::shared_ptr<SealedSegment>> LogImpl::open_sealed(std::uint64_t number
             return out;
         }
         if (!is_damage(head.error()))
-            return head.error();
+            return in_file(out->file, head.error());
         if (options_.read_only)
             break;
         AMOSKYS_TRY_VOID(rebuild(number, before, next_first, head.error().message));
@@ -162,7 +170,7 @@ Result<> LogImpl::open_active(std::uint64_t number, const SealedList& before) {
         auto start = format ? read_start(**reader) : Result<SegmentStart>(format.error());
         auto head = start ? read_head(**reader) : Result<SegmentHead>(start.error());
         if (!head && !is_damage(head.error()))
-            return head.error();
+            return in_file(file, head.error());
         const SegmentSoundness soundness = reader ? (*reader)->soundness() : SegmentSoundness();
         if (head && soundness.sound()) {
             active_start_ = std::move(*start);

@@ -256,6 +256,27 @@ LogStats LogImpl::stats() {
     return out;
 }
 
+std::vector<SegmentInfo> LogImpl::segments() {
+    std::vector<SegmentInfo> out;
+    if (options_.read_only && !refresh())
+        return out;
+    const auto list = sealed();
+    for (const auto& segment : *list)
+        out.push_back({{std::max(segment->first, segment->first_kept)},
+                       {segment->last},
+                       segment->reader ? segment->reader->file_bytes() : 0,
+                       segment->newest_received_ns,
+                       true});
+    const SegmentHead head = tail().head;
+    const auto first = (list->empty() ? 0 : list->back()->last) + 1;
+    out.push_back({{std::max(first, head.first_kept)},
+                   {head.last_offset},
+                   active_used_bytes_,
+                   head.last_received_ns,
+                   false});
+    return out;
+}
+
 std::vector<Damage> LogImpl::damages() {
     const std::lock_guard hold(damages_mutex_);
     return damages_;

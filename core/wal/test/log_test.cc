@@ -90,6 +90,23 @@ TEST_CASE("a group without records changes states and cursors alone") {
     CHECK(log->tree_head().value().size == 0);
 }
 
+TEST_CASE("a state that is set to nothing is gone, also one that never was") {
+    TemporaryFolder folder;
+    {
+        const auto log = open_log(folder);
+        Group group;
+        group.states = {{"cursor/a", "1"}, {"cursor/b", "2"}};
+        REQUIRE(log->append(group));
+        group.states = {{"cursor/a", ""}, {"cursor/c", ""}};
+        REQUIRE(log->append(group));
+    }
+    const auto log = open_log(folder);
+    const auto states = log->states("cursor/").value();
+    REQUIRE(states.size() == 1);
+    CHECK(states[0].key == "cursor/b");
+    CHECK(log->state("cursor/a").value() == std::nullopt);
+}
+
 TEST_CASE("received times never go back, whatever the clock does") {
     TemporaryFolder folder;
     FakeClock late(start_ns + 1000);

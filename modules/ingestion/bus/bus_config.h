@@ -34,6 +34,11 @@ struct BusConfig {
     Duration wal_segment_max_age = std::chrono::hours(24);
     config::Size wal_min_free{64ULL << 20};
     config::Size wal_queue_max{64ULL << 20};
+    Duration retention_max_age{};
+    config::Size retention_max_bytes{0};
+    std::uint64_t retention_max_records = 0;
+    std::uint64_t max_subscribers = 64;
+    Duration slow_reader_timeout = std::chrono::seconds(60);
 };
 
 std::span<const config::Option> bus_options();

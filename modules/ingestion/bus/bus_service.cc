@@ -9,11 +9,14 @@
 #include "core/wire/envelope.h"
 #include "core/wire/legacy.h"
 #include "modules/ingestion/bus/checkpoint_file.h"
+#include "modules/ingestion/bus/retention_task.h"
 
 namespace amoskys::ingestion {
 namespace {
 
 constexpr std::uint16_t default_port = 50051, default_http_port = 9000;
+constexpr std::uint64_t segments_in_retention = 8, smallest_segment_bytes = 16ULL << 20;
+constexpr auto smallest_segment_age = std::chrono::seconds(60);
 
 Bytes signature_of(const wal::RecordView& record) {
     const auto kind = record.header.kind;
@@ -48,7 +51,14 @@ link::ServerLimits limits_of(const BusConfig& config) {
     out.receipt_interval = config.receipt_interval;
     out.overload = overload_mode(config.overload);
     out.min_free_bytes = config.wal_min_free.bytes;
+    out.max_subscribers = config.max_subscribers;
+    out.slow_reader = config.slow_reader_timeout;
     return out;
+}
+
+wal::RetentionPolicy retention_of(const BusConfig& config) {
+    return {config.retention_max_age, config.retention_max_bytes.bytes,
+            config.retention_max_records};
 }
 
 crypto::PkiPaths pki_of(const fs::path& state_dir, const BusConfig& config) {
@@ -102,6 +112,7 @@ class BusService final : public module::Service {
     std::vector<std::unique_ptr<io::HttpServer>> http_;
     LogIdentity identity_;
     std::unique_ptr<CheckpointFile> checkpoints_;
+    std::unique_ptr<RetentionTask> retention_;
     std::unique_ptr<io::DedicatedThread> checkpoint_thread_;  // its files are synced there
 };
 
@@ -123,8 +134,17 @@ Result<link::ServerConfig> BusService::server_config(const BusConfig& config,
 
 Result<> BusService::open_log() {
     wal::Options options;
+    // Whole segments go: with a limit they are small enough for it to be kept closely.
     options.segment_max_bytes = config_->wal_segment_max.bytes;
+    if (const auto limit = config_->retention_max_bytes.bytes; limit > 0)
+        options.segment_max_bytes =
+            std::min(options.segment_max_bytes,
+                     std::max(smallest_segment_bytes, limit / segments_in_retention));
     options.segment_max_age = config_->wal_segment_max_age;
+    if (const auto limit = config_->retention_max_age; limit.count() > 0)
+        options.segment_max_age =
+            std::min(options.segment_max_age,
+                     std::max<Duration>(smallest_segment_age, limit / segments_in_retention));
     options.dedup_max_keys = config_->dedup_keys;
     options.dedup_ttl = config_->dedup_window;
     // The server stops taking envelopes at twice this; here is the last line.
@@ -147,9 +167,10 @@ std::map<std::string, io::HttpHandler> BusService::pages() const {
     constexpr auto plain = "text/plain; charset=utf-8";
     out["/livez"] = [](const io::HttpRequest&) { return io::HttpResponse{200, plain, "ok\n"}; };
     const auto ready = [this](const io::HttpRequest&) {
-        const auto trouble = server_->trouble();
-        return trouble.empty() ? io::HttpResponse{200, plain, "ok\n"}
-                               : io::HttpResponse{503, plain, trouble + "\n"};
+        if (const auto trouble = server_->trouble(); !trouble.empty())
+            return io::HttpResponse{503, plain, trouble + "\n"};
+        const auto degraded = server_->degradation();
+        return io::HttpResponse{200, plain, (degraded.empty() ? "ok" : degraded) + "\n"};
     };
     out["/readyz"] = ready;
     out["/healthz"] = ready;
@@ -201,6 +222,8 @@ Result<> BusService::start(Json& addresses) {
     server_ =
         std::make_unique<link::Server>(io_, clock_, metrics_, *log_, *writer_, std::move(config));
     AMOSKYS_TRY_VOID(server_->prepare());
+    retention_ = std::make_unique<RetentionTask>(io_, clock_, *log_, *writer_, *server_);
+    retention_->set(retention_of(*config_));
     AMOSKYS_TRY_VOID(start_http(addresses));
     AMOSKYS_TRY(address, server_->listen());
     addresses["listen"] = address;
@@ -265,6 +288,7 @@ void BusService::write_last_checkpoint() {
 Result<> BusService::stop(Result<> outcome) {
     const auto begun = clock_.steady();
     http_.clear();
+    retention_.reset();
     server_.reset();
     if (writer_)
         writer_->stop();
@@ -286,6 +310,7 @@ io::Task<Result<>> BusService::run() {
     group.spawn("bus server", server_->run());
     group.spawn("bus checkpoints", write_checkpoints());
     group.spawn("bus key files", watch_files());
+    group.spawn("bus retention", retention_->run());
     for (const auto& http : http_)
         group.spawn("bus http", http->run());
     log::info("bus", "listening", "the bus serves",
@@ -309,6 +334,7 @@ Result<> BusService::read_keys(std::shared_ptr<const BusConfig> fresh) {
     AMOSKYS_TRY_VOID(server_->reload(std::move(changed)));
     identity_ = std::move(identity);
     config_ = std::move(fresh);
+    retention_->set(retention_of(*config_));
     return {};
 }
 

@@ -54,6 +54,13 @@ constexpr config::Option options[] = {
     option<&BusConfig::checkpoint_every>(
         "checkpoint_every", "", "time between signed checkpoints of the log, while it grows",
         seconds, live),
+    option<&BusConfig::max_subscribers>("max_subscribers", "sessions",
+                                        "sessions that may read the log (SUBSCRIBE)", {0, 10'000},
+                                        live),
+    option<&BusConfig::slow_reader_timeout>(
+        "slow_reader_timeout", "",
+        "how long a subscriber may grant nothing, with records waiting, before it is disconnected",
+        seconds, live),
     option<&BusConfig::wal_segment_max>(
         "wal.segment_max", "bytes", "size at which a new segment begins", {16 << 20, 1ULL << 36}),
     option<&BusConfig::wal_segment_max_age>("wal.segment_max_age", "",
@@ -62,6 +69,16 @@ constexpr config::Option options[] = {
                                      "free disk space below which envelopes have to wait"),
     option<&BusConfig::wal_queue_max>("wal.queue_max", "bytes", "envelopes waiting for the disk",
                                       {1 << 20, 1ULL << 34}),
+    option<&BusConfig::retention_max_age>(
+        "retention.max_age", "", "older records are removed, whole segments at a time; 0 = never",
+        {0, 3'153'600'000}, live),
+    option<&BusConfig::retention_max_bytes>(
+        "retention.max_bytes", "bytes",
+        "size of the log beyond which its oldest segments are removed; 0 = no limit",
+        {0, 1ULL << 50}, live),
+    option<&BusConfig::retention_max_records>(
+        "retention.max_records", "records",
+        "number of records beyond which the oldest segments are removed; 0 = no limit", {}, live),
 };
 
 }  // namespace

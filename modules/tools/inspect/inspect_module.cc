@@ -13,6 +13,12 @@ constexpr std::string_view log_help = "folder of the log (none: wal in the state
 constexpr std::string_view since_help = "from this time on: RFC 3339, Unix time, -15m, -2h, -7d";
 constexpr std::string_view log_key_help =
     "public key of the log (none: pki/log.pub in the state directory)";
+constexpr std::string_view bus_help =
+    "read from the bus at HOST:PORT instead, as an agent that may subscribe";
+constexpr std::string_view agent_help =
+    "with --bus: identity to use (none: agent.id, the only one, or this host's)";
+constexpr std::string_view cursor_help =
+    "with --bus: name under which the bus remembers how far this reader is";
 constexpr std::string_view until_help = "before this time";
 
 constexpr std::array events_table{
@@ -31,6 +37,36 @@ constexpr std::array events_table{
     option<&inspect::EventsOptions::offset>("offset", "", "start at this record of the log"),
     option<&inspect::EventsOptions::full>("full", "",
                                           "the envelopes that hold a match, as protobuf text"),
+    option<&inspect::EventsOptions::follow>("follow", "", "go on with what comes, until Ctrl-C"),
+    option<&inspect::EventsOptions::bus>("bus", "", bus_help),
+    option<&inspect::EventsOptions::agent>("agent", "", agent_help),
+    option<&inspect::EventsOptions::cursor>("cursor", "", cursor_help),
+};
+constexpr std::array tail_table{
+    option<&inspect::EventsOptions::log>("log", "", log_help),
+    option<&inspect::EventsOptions::bus>("bus", "", bus_help),
+    option<&inspect::EventsOptions::agent>("agent", "", agent_help),
+    option<&inspect::EventsOptions::cursor>("cursor", "", cursor_help),
+    option<&inspect::EventsOptions::lines>(
+        "lines", "", "rows that are there already, before what comes (not with --bus)",
+        {0, 1'000'000}),
+    option<&inspect::EventsOptions::since>("since", "", since_help),
+    option<&inspect::EventsOptions::device>("device", "", "device ids; * and ? match"),
+    option<&inspect::EventsOptions::metric>("metric", "", "metric names; * and ? match"),
+    option<&inspect::EventsOptions::kind>(
+        "kind", "", "metric, log, alarm, status, security, audit, process, flow, gap"),
+    option<&inspect::EventsOptions::source>("source", "", "collectors: snmp, proc, flow, ..."),
+    option<&inspect::EventsOptions::severity>("severity", "", "INFO, WARN, ERROR, CRITICAL"),
+    option<&inspect::EventsOptions::limit>("limit", "", "end after so many rows; 0 = never"),
+    option<&inspect::EventsOptions::full>("full", "",
+                                          "the envelopes that hold a match, as protobuf text"),
+};
+constexpr std::array top_table{
+    option<&inspect::TopOptions::log>("log", "", log_help),
+    option<&inspect::TopOptions::bus>("bus", "", "ask the bus at HOST:PORT instead, as an agent"),
+    option<&inspect::TopOptions::agent>("agent", "", agent_help),
+    option<&inspect::TopOptions::every>("every", "", "time between two looks", {0.1, 3600}),
+    option<&inspect::TopOptions::count>("count", "", "end after so many looks; 0 = until Ctrl-C"),
 };
 constexpr std::array summary_table{
     option<&inspect::SummaryOptions::log>("log", "", log_help),
@@ -98,6 +134,15 @@ constexpr std::array verb_table{
          "amoskys inspect events --device router-1 --metric ifInOctets --limit 5 -o ndjson\n"
          "amoskys inspect events --newest --limit 20\n"
          "amoskys inspect events --kind audit --since -2h"},
+    Verb{"tail", "the newest events, and then what comes", tail_table, inspect::make_tail_options,
+         inspect::tail,
+         "amoskys inspect tail --device 'router-*'\n"
+         "amoskys inspect tail --bus bus.example:50051 --severity CRITICAL -o ndjson\n"
+         "amoskys inspect tail --bus bus.example:50051 --cursor siem -o ndjson"},
+    Verb{"top", "rates, agents, lag, log and alerts, again and again", top_table,
+         config::make_config<inspect::TopOptions>, inspect::top,
+         "amoskys inspect top\namoskys inspect top --bus 127.0.0.1:50051\n"
+         "amoskys inspect top --every 10s --count 6 -o ndjson"},
     Verb{"import",
          "takes over the earlier system's SQLite log; a file with a bad row changes nothing",
          import_table, config::make_config<inspect::ImportOptions>, inspect::import_log,

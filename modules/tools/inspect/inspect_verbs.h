@@ -17,6 +17,14 @@ struct EventsOptions {
     std::uint64_t offset = 0;
     bool newest = false;
     bool full = false;
+    bool follow = false;
+    std::string bus, agent, cursor;
+    std::uint64_t lines = 10;  // of `tail`: rows before what comes
+};
+struct TopOptions {
+    std::string log, bus, agent;
+    Duration every = std::chrono::seconds(2);
+    std::uint64_t count = 0;
 };
 struct SummaryOptions {
     std::string log;
@@ -60,6 +68,9 @@ struct SpoolVerbOptions {
 };
 
 Result<> events(module::ToolContext& context);
+Result<> tail(module::ToolContext& context);
+std::shared_ptr<void> make_tail_options();
+Result<> top(module::ToolContext& context);
 Result<> summary(module::ToolContext& context);
 Result<> import_log(module::ToolContext& context);
 Result<> verify(module::ToolContext& context);        // finding: exit 10

@@ -207,3 +207,60 @@ TEST_CASE("an address that is none is a configuration error that names the key")
     CHECK(made.error().kind == ErrorKind::config);
     CHECK(made.error().message.starts_with("bus.listen: "));
 }
+
+TEST_CASE("retention removes old segments, says so in the log first, and keeps their leaf hashes") {
+    const Folder folder;
+    {  // three segments, two hours each, long ago
+        FakeClock clock(1'700'000'000'000'000'000);
+        wal::Options options;
+        options.clock = &clock;
+        options.segment_max_age = 1h;
+        auto log = wal::Log::open(folder.path / "wal", options);
+        REQUIRE(log.has_value());
+        for (int i = 0; i < 6; ++i) {
+            const std::string text = "record " + std::to_string(i);
+            wal::Append record;
+            record.kind = RecordKind::audit;
+            record.stored = as_bytes(text);
+            record.digest = crypto::sha256(as_bytes(text));
+            wal::Group group;
+            group.records.push_back(record);
+            REQUIRE((*log)->append(group).has_value());
+            if (i % 2 == 1)
+                clock.advance(2h);
+        }
+        REQUIRE((*log)->segments().size() == 3);
+    }
+    ingestion::BusConfig config;
+    config.retention_max_age = 24h;
+    Process bus(folder.path, config);
+    const auto pruned = [&] {
+        for (const auto& sample : bus.registry.samples())
+            if (sample.name == "amoskys_bus_pruned_records_total")
+                return sample.value;
+        return 0.0;
+    };
+    // The newest of the three is sealed by the audit record of the first two.
+    bus.until([&] { return pruned() == 6; });
+    bus.stop();
+    REQUIRE(bus.outcome.has_value());
+    auto log = wal::Log::open(folder.path / "wal", {});
+    REQUIRE(log.has_value());
+    CHECK((*log)->stats().oldest == WalOffset{7});
+    CHECK((*log)->leaf_hash({1}).value().has_value());
+    std::vector<std::string> ranges;
+    const auto read = (*log)->read({1}, 100, [&](const wal::RecordView& record) {
+        messaging::DeviceTelemetry telemetry;
+        REQUIRE(
+            telemetry.ParseFromArray(record.stored.data(), static_cast<int>(record.stored.size())));
+        const auto& audit = telemetry.events(0).audit_event();
+        if (audit.audit_category() != "retention")
+            return true;
+        CHECK(audit.action_performed() == "pruned");
+        CHECK(telemetry.events(0).tags(0) == "bus.retention.max_age 1d");
+        ranges.push_back(audit.object_id());
+        return true;
+    });
+    REQUIRE(read.has_value());
+    CHECK(ranges == std::vector<std::string>{"1-4", "5-6"});
+}

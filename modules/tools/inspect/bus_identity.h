@@ -1,0 +1,23 @@
+// Who a tool is towards a bus: the address from --bus, an agent's identity from the key folder.
+// Used by everything of inspect that asks a bus.
+#pragma once
+
+#include <string>
+
+#include "core/io/runtime.h"
+#include "core/io/tls_context.h"
+#include "core/module/module.h"
+
+namespace amoskys::modules::inspect {
+
+struct BusIdentity {
+    io::Endpoint bus;
+    std::string agent_id;
+    io::TlsFiles tls;
+};
+
+// usage for a bad address; config where the key folder has no identity, or several and no choice.
+Result<BusIdentity> bus_identity(const module::ToolContext& context, const std::string& bus,
+                                 const std::string& agent);
+
+}  // namespace amoskys::modules::inspect
