@@ -1,7 +1,6 @@
 #include "core/link/client.h"
 
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/write.hpp>
 #include <random>
 
 #include "core/link/client_machine.h"
@@ -36,9 +35,8 @@ struct Link {
 io::Task<Result<>> read_frames(std::shared_ptr<Link> link) {
     wire::FrameReader reader;
     while (true) {
-        const auto space = reader.prepare();
-        const auto buffer = asio::buffer(space.data(), space.size());
-        auto [ec, size] = co_await link->stream->async_read_some(buffer, io::use_tuple);
+        auto reading = link->stream->read_some(reader.prepare());
+        auto [ec, size] = co_await std::move(reading);
         if (ec)
             co_return read_error(ec, *link->stream);
         reader.commit(size);
@@ -69,9 +67,9 @@ io::Task<Result<>> write_frames(std::shared_ptr<Link> link) {
             co_return ticked.error();
         if (!out.empty()) {
             io::Deadline deadline(link->io, link->stall,
-                                  [raw = link->stream.get()] { close_socket(*raw); });
-            const auto buffer = asio::buffer(out);
-            auto [ec, size] = co_await asio::async_write(*link->stream, buffer, io::use_tuple);
+                                  [raw = link->stream.get()] { raw->close(); });
+            auto writing = link->stream->write(out);
+            const auto ec = co_await std::move(writing);
             if (deadline.expired())
                 co_return make_error(ErrorKind::unavailable, "bus_stalled",
                                      "the bus does not read");
@@ -142,7 +140,7 @@ io::Task<Result<>> Client::Impl::session(io::Endpoint bus, TlsContext context, b
     group.spawn("link writer", write_frames(link));
     group.spawn("link source", watch_source(link, source));
     auto result = co_await group.join();
-    close_socket(*link->stream);
+    link->stream->close();
     stats.connected = false;
     *welcomed = link->welcomed;
     co_return result;

@@ -1,7 +1,10 @@
 #include "modules/ingestion/bus/bus_service.h"
 
+#include <sys/resource.h>
+
 #include "core/base/file.h"
 #include "core/crypto/pki.h"
+#include "core/io/file_watch.h"
 #include "core/io/http_server.h"
 #include "core/link/server.h"
 #include "core/log/log.h"
@@ -13,6 +16,8 @@
 namespace amoskys::ingestion {
 namespace {
 
+// Descriptors that are not connections: log, spare segments, listeners, pages, files of a reload.
+constexpr std::uint64_t reserved_descriptors = 192;
 constexpr std::uint16_t default_port = 50051, default_http_port = 9000;
 
 Bytes signature_of(const wal::RecordView& record) {
@@ -33,14 +38,41 @@ link::Overload overload_mode(const std::string& text) {
     return text == "auto" ? link::Overload::automatic : link::Overload::off;
 }
 
+// How many connections the process's descriptors allow, after raising their number to the most.
+std::uint64_t connections_allowed() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            ::getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    const std::uint64_t all = limit.rlim_cur;
+    return all > 2 * reserved_descriptors ? all - reserved_descriptors : all / 2;
+}
+
+std::uint64_t allowed_sessions(const BusConfig& config) {
+    const auto allowed = connections_allowed();
+    if (allowed < config.max_sessions)
+        log::warning("bus", "few_descriptors",
+                     "the limit of open files allows fewer connections than bus.max_sessions",
+                     {{"connections", allowed}, {"max_sessions", config.max_sessions}});
+    return std::min(allowed, config.max_sessions);
+}
+
 link::ServerLimits limits_of(const BusConfig& config) {
     link::ServerLimits out;
     out.max_envelope_bytes = config.max_envelope_bytes.bytes;
     out.soft_window = config.max_inflight;
     out.hard_window = std::max(config.max_inflight, config.hard_max_inflight);
-    out.max_sessions = config.max_sessions;
+    out.max_sessions = allowed_sessions(config);
+    out.max_sessions_per_agent = config.max_sessions_per_agent;
+    out.max_unauthenticated = config.max_unauthenticated;
+    out.max_unauthenticated_per_address = config.max_unauthenticated_per_address;
     out.handshake = config.handshake_timeout;
     out.first_frame = config.first_frame_timeout;
+    out.frame = config.frame_timeout;
     out.ping_after = config.ping_after;
     out.idle = config.idle_timeout;
     out.stalled_write = config.stalled_write_timeout;
@@ -53,6 +85,11 @@ link::ServerLimits limits_of(const BusConfig& config) {
 
 crypto::PkiPaths pki_of(const fs::path& state_dir, const BusConfig& config) {
     return {config.pki_dir.empty() ? state_dir / "pki" : fs::path(config.pki_dir)};
+}
+
+std::unique_ptr<io::FileWatch> watch_of(const crypto::PkiPaths& pki) {
+    return std::make_unique<io::FileWatch>(std::vector<fs::path>{
+        pki.ca_cert(), pki.bus_cert(), pki.bus_key(), pki.log_key(), pki.trust_map()});
 }
 
 Result<LogIdentity> log_identity(const crypto::PkiPaths& pki) {
@@ -84,6 +121,7 @@ class BusService final : public module::Service {
     std::map<std::string, io::HttpHandler> pages() const;
     io::Task<Result<>> write_checkpoints();
     void write_last_checkpoint();
+    io::Task<Result<>> watch_files();
     Result<> stop(Result<> outcome);
 
     io::asio::io_context& io_;
@@ -99,6 +137,7 @@ class BusService final : public module::Service {
     std::unique_ptr<link::Server> server_;
     std::vector<std::unique_ptr<io::HttpServer>> http_;
     LogIdentity identity_;
+    std::unique_ptr<io::FileWatch> files_;  // of the folder of keys and certificates
     std::unique_ptr<CheckpointFile> checkpoints_;
     std::unique_ptr<io::DedicatedThread> checkpoint_thread_;  // its files are synced there
 };
@@ -189,6 +228,7 @@ Result<> BusService::start_http(Json& addresses) {
 Result<> BusService::start(Json& addresses) {
     AMOSKYS_TRY(identity, log_identity(pki_of(state_dir_, *config_)));
     identity_ = std::move(identity);
+    files_ = watch_of(pki_of(state_dir_, *config_));
     AMOSKYS_TRY(config, server_config(*config_, identity_.origin));
     AMOSKYS_TRY_VOID(make_directories(state_dir_, 0700));
     AMOSKYS_TRY_VOID(open_log());
@@ -231,6 +271,23 @@ void BusService::write_last_checkpoint() {
     checkpoints_.reset();
 }
 
+io::Task<Result<>> BusService::watch_files() {
+    while (true) {
+        const bool slept = co_await io::sleep_for(config_->watch_interval);
+        if (!slept)
+            co_return Result<>();
+        if (!files_->changed())
+            continue;
+        const auto done = reload(config_);
+        if (done)
+            log::info("bus", "files_reloaded", "certificates and trust map have changed");
+        else
+            log::error(
+                "bus", "reload_failed",
+                "changed files are not taken, the former state stays: " + done.error().message);
+    }
+}
+
 Result<> BusService::stop(Result<> outcome) {
     const auto begun = clock_.steady();
     http_.clear();
@@ -254,6 +311,7 @@ io::Task<Result<>> BusService::run() {
     io::TaskGroup group(io_);
     group.spawn("bus server", server_->run());
     group.spawn("bus checkpoints", write_checkpoints());
+    group.spawn("bus files", watch_files());
     for (const auto& http : http_)
         group.spawn("bus http", http->run());
     log::info("bus", "listening", "the bus serves",
@@ -269,11 +327,13 @@ Result<> BusService::reload(std::shared_ptr<const void> config) {
     if (!server_)
         return {};
     auto fresh = std::static_pointer_cast<const BusConfig>(std::move(config));
+    auto files = watch_of(pki_of(state_dir_, *fresh));  // before they are read
     AMOSKYS_TRY(identity, log_identity(pki_of(state_dir_, *fresh)));
     AMOSKYS_TRY(changed, server_config(*fresh, identity.origin));
     AMOSKYS_TRY_VOID(server_->reload(std::move(changed)));
     identity_ = std::move(identity);
     config_ = std::move(fresh);
+    files_ = std::move(files);
     return {};
 }
 
