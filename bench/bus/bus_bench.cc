@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "bench/bus/idle.h"
 #include "bench/bus/jetstream.h"
 #include "bench/bus/memory_source.h"
 #include "bench/bus/publish.h"
@@ -23,7 +24,7 @@ constexpr std::size_t batches = 600;
 constexpr std::size_t single_records = 30'000;
 constexpr double latency_rate = 5'000, latency_seconds = 2.5;
 constexpr std::size_t latency_envelopes = static_cast<std::size_t>(latency_rate * latency_seconds);
-constexpr double memory_wanted_mb = 96 * 1.048576;
+constexpr double memory_wanted_mb = 96 * 1.048576, idle_wanted_mb = 150;
 
 struct Setting {
     std::filesystem::path scratch;
@@ -144,6 +145,11 @@ std::vector<Row> latency(const Setting& setting) {
     return rows;
 }
 
+std::vector<Row> idle(const Setting& setting) {
+    return {{"RssAnon that " + std::to_string(idle_sessions) + " idle sessions add", "MB",
+             idle_memory_mb(setting.scratch, setting.pki), idle_wanted_mb, "wanted at most"}};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -165,7 +171,7 @@ int main(int argc, char** argv) {
     if (!setting.peer)
         notes.push_back("Without JetStream: needs Debian's nats-server and libnats-dev.");
     std::vector<Row> rows = throughput(setting, notes);
-    for (auto part : {one_by_one, latency})
+    for (auto part : {one_by_one, latency, idle})
         for (Row& row : part(setting))
             rows.push_back(std::move(row));
     print(rows, notes, form);

@@ -26,6 +26,7 @@ int serve(const std::filesystem::path& folder, const std::filesystem::path& pki)
     config.log_folder = folder;
     config.log_origin = "bench";
     config.version = "bench";
+    config.limits.max_sessions_per_agent = config.limits.max_sessions;
     link::Server server(io, system_clock(), registry, *log, writer, config);
     need(server.prepare());
     std::cout << need(server.listen()) << std::endl;

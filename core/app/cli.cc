@@ -226,6 +226,7 @@ Result<> execute(Parsed& parsed) {
         .progress = !parsed.global.quiet && ::isatty(STDERR_FILENO) == 1,
         .command = parsed.command.words,
         .reload = load,
+        .config_files = sources.files,
     };
     return run_module(parsed.command, parsed.settings, request);
 }

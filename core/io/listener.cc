@@ -61,6 +61,7 @@ Task<Result<asio::ip::tcp::socket>> Listener::accept() {
                                  "the listener was closed");
         if (!out_of_resources(ec))
             continue;  // the peer went away meanwhile
+        ++pauses_;
         if (log::allow("accept"))
             log::warning("io", "accept_paused", "cannot accept connections",
                          {{"error", ec.message()}});

@@ -18,9 +18,11 @@ class Listener {
     // out it logs, waits 100 ms and goes on.
     Task<Result<asio::ip::tcp::socket>> accept();
     void close();
+    std::uint64_t pauses() const { return pauses_; }  // times that it had to wait so
 
   private:
     asio::ip::tcp::acceptor acceptor_;
+    std::uint64_t pauses_ = 0;
 };
 
 }  // namespace amoskys::io

@@ -8,12 +8,11 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/error.hpp>
 
+#include "core/crypto/certificate.h"
 #include "core/crypto/pki.h"
 
 namespace amoskys::io {
 namespace {
-
-namespace ssl = boost::asio::ssl;
 
 constexpr unsigned char alpn_wire[] = {9, 'a', 'm', 'o', 's', 'k', 'y', 's', '/', '1'};
 constexpr std::string_view alpn_name = "amoskys/1";
@@ -92,23 +91,38 @@ int refuse_weak(int ok, X509_STORE_CTX* check) {
     return 0;
 }
 
-Result<std::shared_ptr<ssl::context>> make_context(const TlsFiles& files) {
-    std::shared_ptr<ssl::context> context;
-    try {
-        context = std::make_shared<ssl::context>(ssl::context::tls);
-    } catch (const boost::system::system_error& e) {
-        return make_error(ErrorKind::internal, "tls_context",
-                          std::string("cannot make a TLS context: ") + e.what());
-    }
-    SSL_CTX* ctx = context->native_handle();
+Result<TlsContext> make_context(const TlsFiles& files) {
+    const TlsContext context(SSL_CTX_new(TLS_method()), SSL_CTX_free);
+    SSL_CTX* ctx = context.get();
+    if (ctx == nullptr)
+        return make_error(ErrorKind::internal, "tls_context", "cannot make a TLS context");
     SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
     SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION);
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, refuse_weak);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     AMOSKYS_TRY_VOID(load_files(ctx, files));
     return context;
+}
+
+// What an agent would say to this certificate, but for the name in it.
+Result<> check_own_certificate(SSL_CTX* ctx, const TlsFiles& files) {
+    const bssl::UniquePtr<X509_STORE_CTX> check(X509_STORE_CTX_new());
+    STACK_OF(X509)* chain = nullptr;
+    SSL_CTX_get0_chain_certs(ctx, &chain);
+    if (!check || X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(ctx),
+                                      SSL_CTX_get0_certificate(ctx), chain) != 1)
+        return make_error(ErrorKind::internal, "tls_context", "cannot check a certificate");
+    X509_STORE_CTX_set_default(check.get(), "ssl_server");
+    if (X509_verify_cert(check.get()) == 1)
+        return {};
+    ERR_clear_error();
+    const int reason = X509_STORE_CTX_get_error(check.get());
+    return make_error(ErrorKind::bad_data, "tls_certificate_unusable",
+                      "certificate " + files.cert.string() + ": " +
+                          X509_verify_cert_error_string(reason) + " (CA " + files.ca_cert.string() +
+                          ")",
+                      "`amoskys pki renew` makes a new one");
 }
 
 // What the certificate check said, or "" where it was not that.
@@ -176,20 +190,25 @@ std::string_view library_reason(int reason) {
 
 }  // namespace
 
-Result<std::shared_ptr<ssl::context>> make_server_context(const TlsFiles& files) {
+Result<TlsContext> make_server_context(const TlsFiles& files) {
     AMOSKYS_TRY(context, make_context(files));
-    SSL_CTX* ctx = context->native_handle();
+    SSL_CTX* ctx = context.get();
+    AMOSKYS_TRY_VOID(check_own_certificate(ctx, files));
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, nullptr);
     // Names of acceptable issuers, so that a client with several certificates can choose.
     SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(files.ca_cert.c_str()));
     return context;
 }
 
-Result<std::shared_ptr<ssl::context>> make_client_context(const TlsFiles& files) {
+Result<TlsContext> make_client_context(const TlsFiles& files) {
     AMOSKYS_TRY(context, make_context(files));
-    if (SSL_CTX_set_alpn_protos(context->native_handle(), alpn_wire, sizeof alpn_wire) != 0)
+    if (SSL_CTX_set_alpn_protos(context.get(), alpn_wire, sizeof alpn_wire) != 0)
         return make_error(ErrorKind::internal, "tls_context", "cannot set the ALPN protocol");
     return context;
+}
+
+UnixNanos certificate_not_after_ns(SSL_CTX* context) {
+    return crypto::not_after_ns(SSL_CTX_get0_certificate(context));
 }
 
 Result<> expect_server_name(SSL* handle, const std::string& host) {
@@ -235,8 +254,8 @@ std::string_view handshake_reason(const boost::system::error_code& ec, SSL* hand
     if (ec == boost::asio::error::timed_out)
         return "timeout";
     if (ec.category() != boost::asio::error::get_ssl_category()) {
-        if (ec == boost::asio::error::eof || ec == boost::asio::ssl::error::stream_truncated ||
-            ec == boost::asio::error::connection_reset || ec == boost::asio::error::broken_pipe)
+        if (ec == boost::asio::error::eof || ec == boost::asio::error::connection_reset ||
+            ec == boost::asio::error::broken_pipe)
             return "closed";
         return "other";
     }

@@ -5,12 +5,14 @@
 // made: a reload makes a new one.
 #pragma once
 
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
+#include <openssl/base.h>
+
+#include <boost/system/error_code.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
 
+#include "core/base/clock.h"
 #include "core/base/result.h"
 
 namespace amoskys::io {
@@ -20,8 +22,12 @@ struct TlsFiles {
 };
 
 // Key files that others can read are refused (permission). ECDSA and RSA chains are read.
-Result<std::shared_ptr<boost::asio::ssl::context>> make_server_context(const TlsFiles& files);
-Result<std::shared_ptr<boost::asio::ssl::context>> make_client_context(const TlsFiles& files);
+// A bus's own certificate must be in its time and verify against its CA: bad_data
+// "tls_certificate_unusable".
+using TlsContext = std::shared_ptr<SSL_CTX>;
+Result<TlsContext> make_server_context(const TlsFiles& files);
+Result<TlsContext> make_client_context(const TlsFiles& files);
+UnixNanos certificate_not_after_ns(SSL_CTX* context);  // of the own one
 
 // Client side, before the handshake: the name or address that the server's certificate must bear,
 // and SNI.

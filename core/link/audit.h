@@ -12,7 +12,7 @@
 namespace amoskys::link {
 
 struct AuditFacts {
-    std::string category;                // "identity", "sequence", "epoch", "key", "overload"
+    std::string category;                // "identity", "sequence", "epoch", "key", "trust", ...
     std::string action;                  // "refused", "reset", ...
     std::string object_type, object_id;  // "lane", "edge-1/snmp"
     std::string actor_id;                // the agent_id, or the peer's address

@@ -36,9 +36,13 @@ struct ServerLimits {
     std::uint64_t budget_bytes = 64ULL << 20;  // granted to all sessions together
     std::uint64_t session_bytes = 8ULL << 20;  // granted to one session at most
     std::uint64_t max_sessions = 4096;
+    std::uint64_t max_sessions_per_agent = 128;
+    // Connections that have not yet said HELLO with an identity of the trust map.
+    std::uint64_t max_unauthenticated = 1024;
     std::uint64_t max_unauthenticated_per_address = 64;
     Duration handshake = std::chrono::seconds(5);
     Duration first_frame = std::chrono::seconds(5);
+    Duration frame = std::chrono::seconds(30);  // from a frame's first byte to its last
     Duration ping_after = std::chrono::seconds(30);
     Duration idle = std::chrono::seconds(300);
     Duration stalled_write = std::chrono::seconds(4);

@@ -1,5 +1,4 @@
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/write.hpp>
 
 #include "core/link/client_machine.h"
 #include "core/link/connection.h"
@@ -28,9 +27,8 @@ io::Task<Result<wire::Frame>> read_answer(TlsStream& stream, wire::FrameReader& 
                 co_return std::move(*frame);
             continue;
         }
-        const auto space = reader.prepare();
-        const auto buffer = asio::buffer(space.data(), space.size());
-        auto [ec, size] = co_await stream.async_read_some(buffer, io::use_tuple);
+        auto reading = stream.read_some(reader.prepare());
+        auto [ec, size] = co_await std::move(reading);
         if (ec)
             co_return read_error(ec, stream);
         reader.commit(size);
@@ -45,16 +43,16 @@ io::Task<Result<wire::Frame>> exchange(asio::io_context& io, io::Endpoint bus, T
         co_return dialled.error();
     auto& stream = **dialled;
     io::Deadline deadline(io, options.handshake_timeout + options.stalled_write,
-                          [&stream] { close_socket(stream); });
+                          [&stream] { stream.close(); });
     wire::Frame hello;
     hello.set_request_id(1);
     hello.mutable_hello()->add_protocol_versions(1);
     hello.mutable_hello()->set_agent_id(options.agent_id);
     request.set_request_id(call_request_id);
     const std::string out = wire::encode_frame(hello) + wire::encode_frame(request);
-    const auto buffer = asio::buffer(out);
     wire::FrameReader reader;
-    auto [ec, size] = co_await asio::async_write(stream, buffer, io::use_tuple);
+    auto writing = stream.write(out);
+    const auto ec = co_await std::move(writing);
     if (ec)
         co_return read_error(ec, stream);
     auto greeting = read_answer(stream, reader, wire::Frame::kWelcome);
@@ -66,7 +64,7 @@ io::Task<Result<wire::Frame>> exchange(asio::io_context& io, io::Endpoint bus, T
     if (deadline.expired())
         co_return make_error(ErrorKind::unavailable, "bus_silent",
                              "the bus has not answered in time");
-    close_socket(stream);
+    stream.close();
     co_return answer;
 }
 

@@ -1,7 +1,6 @@
 #include "core/link/client.h"
 
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/write.hpp>
 #include <random>
 
 #include "core/link/client_machine.h"
@@ -42,9 +41,8 @@ struct Link {
 io::Task<Result<>> read_frames(std::shared_ptr<Link> link) {
     wire::FrameReader reader;
     while (true) {
-        const auto space = reader.prepare();
-        const auto buffer = asio::buffer(space.data(), space.size());
-        auto [ec, size] = co_await link->stream->async_read_some(buffer, io::use_tuple);
+        auto reading = link->stream->read_some(reader.prepare());
+        auto [ec, size] = co_await std::move(reading);
         if (ec)
             co_return read_error(ec, *link->stream);
         reader.commit(size);
@@ -75,9 +73,9 @@ io::Task<Result<>> write_frames(std::shared_ptr<Link> link) {
             co_return ticked.error();
         if (!out.empty()) {
             io::Deadline deadline(link->io, link->stall,
-                                  [raw = link->stream.get()] { close_socket(*raw); });
-            const auto buffer = asio::buffer(out);
-            auto [ec, size] = co_await asio::async_write(*link->stream, buffer, io::use_tuple);
+                                  [raw = link->stream.get()] { raw->close(); });
+            auto writing = link->stream->write(out);
+            const auto ec = co_await std::move(writing);
             if (deadline.expired())
                 co_return make_error(ErrorKind::unavailable, "bus_stalled",
                                      "the bus does not read");
@@ -116,7 +114,7 @@ io::Task<Result<>> watch_preferred(std::shared_ptr<Link> link, TlsContext contex
         auto dialling = dial(link->io, options.buses.front(), context, options);
         auto stream = co_await std::move(dialling);
         if (stream) {
-            close_socket(**stream);
+            (*stream)->close();
             link->leaving = true;
             link->machine.finish();
             link->wake.notify();
@@ -191,7 +189,7 @@ io::Task<Client::Impl::Ended> Client::Impl::session(std::size_t at, TlsContext c
         group.spawn("link preferred", std::move(watching));
     }
     const auto joined = co_await group.join();
-    close_socket(*link->stream);
+    link->stream->close();
     stats.connected = false;
     source.session_ended();
     Ended ended{joined ? make_error(ErrorKind::unavailable, "bus_closed", "the connection ended")

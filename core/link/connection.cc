@@ -47,11 +47,6 @@ Error handshake_error(const std::string& address, const boost::system::error_cod
 
 }  // namespace
 
-void close_socket(TlsStream& stream) {
-    boost::system::error_code ignored;
-    stream.lowest_layer().close(ignored);
-}
-
 Error read_error(const boost::system::error_code& ec, TlsStream& stream) {
     const auto reason = io::handshake_reason(ec, stream.native_handle());
     const auto text = explain(reason);
@@ -68,10 +63,9 @@ io::Task<Result<std::unique_ptr<TlsStream>>> dial(asio::io_context& io, io::Endp
     if (!addresses)
         co_return addresses.error();
 
-    auto stream = std::make_unique<TlsStream>(io, *context);
+    asio::ip::tcp::socket socket(io);
     boost::system::error_code error = asio::error::host_unreachable;
     for (const auto& ip : *addresses) {
-        auto& socket = stream->next_layer();
         boost::system::error_code ignored;
         socket.close(ignored);
         io::Deadline deadline(io, options.connect_timeout, [&socket] {
@@ -92,12 +86,13 @@ io::Task<Result<std::unique_ptr<TlsStream>>> dial(asio::io_context& io, io::Endp
                              "cannot connect to bus " + address + ": " + error.message(),
                              "is the bus running there? `amoskys bus` starts one");
     boost::system::error_code ignored;
-    stream->next_layer().set_option(asio::ip::tcp::no_delay(true), ignored);
+    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+    auto stream = std::make_unique<TlsStream>(std::move(socket), context);
     if (auto named = io::expect_server_name(stream->native_handle(), bus.host); !named)
         co_return named.error();
-    io::Deadline deadline(io, options.handshake_timeout,
-                          [raw = stream.get()] { close_socket(*raw); });
-    auto [ec] = co_await stream->async_handshake(TlsStream::client, io::use_tuple);
+    io::Deadline deadline(io, options.handshake_timeout, [raw = stream.get()] { raw->close(); });
+    auto shaking = stream->handshake(TlsStream::Side::client);
+    auto ec = co_await std::move(shaking);
     if (deadline.expired())
         ec = asio::error::timed_out;
     if (ec)

@@ -88,6 +88,8 @@ Result<> Server::Impl::read_files(const ServerConfig& from) {
     AMOSKYS_TRY(new_context, io::make_server_context(from.tls));
     AMOSKYS_TRY(trust, crypto::TrustMap::load(from.trust_map));
     AMOSKYS_TRY(key, crypto::SigningKey::load(from.log_key));
+    bus.metrics.certificate_end.set(
+        static_cast<double>(io::certificate_not_after_ns(new_context.get())) / 1e9);
     context = std::move(new_context);
     bus.trust = std::move(trust);
     bus.log_key = std::make_shared<const crypto::SigningKey>(std::move(key));
@@ -108,7 +110,9 @@ Result<std::string> Server::listen() {
 }
 
 Result<> Server::reload(ServerConfig config) {
-    AMOSKYS_TRY_VOID(impl_->read_files(config));
+    const auto read = impl_->read_files(config);
+    impl_->bus.metrics.reloaded(read.has_value());
+    AMOSKYS_TRY_VOID(read);
     impl_->config = std::move(config);
     const auto connections = impl_->connections;
     for (const auto& [id, connection] : connections) {
@@ -146,26 +150,35 @@ io::Task<Result<>> Server::Impl::accept_all() {
         const auto peer = socket->remote_endpoint(ec);
         if (ec)
             continue;
-        const auto address = peer.address().to_string();
-        const auto shaking = unauthenticated.find(address);
-        const bool crowded = shaking != unauthenticated.end() &&
-                             shaking->second >= bus.limits.max_unauthenticated_per_address;
-        if (crowded || connections.size() >= bus.limits.max_sessions) {
-            bus.metrics.connection_refused(crowded ? "too_many_handshakes" : "too_many_sessions");
+        auto host = peer.address().to_string();
+        if (const auto reason = crowded(host); !reason.empty()) {
+            bus.metrics.connection_refused(reason);
             if (log::allow("crowded"))
                 log::warning("bus", "connection_refused", "too many connections",
-                             {{"peer", address}});
+                             {{"peer", host}, {"reason", std::string(reason)}});
             continue;  // closed by its destructor
         }
-        ++unauthenticated[address];
+        bus.metrics.connections.add();
+        ++at_the_gate[host];
+        ++all_at_the_gate;
         socket->set_option(asio::ip::tcp::no_delay(true), ec);
         socket->set_option(asio::socket_base::keep_alive(true), ec);
         const auto id = next_id++;
-        auto connection = std::make_shared<ServerConnection>(
-            io, std::move(*socket), context, id, io::format_endpoint(address, peer.port()));
+        auto connection = std::make_shared<ServerConnection>(io, std::move(*socket), context, id,
+                                                             std::move(host), peer.port());
         connections.emplace(id, connection);
         group.spawn("bus session", serve(shared_from_this(), connection));
     }
+}
+
+// Why one more connection of this address would be too many; empty = it is let in.
+std::string_view Server::Impl::crowded(const std::string& host) const {
+    const auto found = at_the_gate.find(host);
+    if (found != at_the_gate.end() && found->second >= bus.limits.max_unauthenticated_per_address)
+        return "too_many_handshakes";
+    if (all_at_the_gate >= bus.limits.max_unauthenticated)
+        return "too_many_unauthenticated";
+    return connections.size() >= bus.limits.max_sessions ? "too_many_sessions" : "";
 }
 
 io::Task<Result<>> Server::Impl::tick_all() {
@@ -177,6 +190,11 @@ io::Task<Result<>> Server::Impl::tick_all() {
         for (const auto& [id, connection] : current) {
             if (!connection->session)
                 continue;
+            connection->reader.release_if_empty();  // nothing has come for a while, or will soon
+            const auto began = connection->frame_began;
+            if (began && connection->session->wants_input() &&
+                clock.steady() - *began >= bus.limits.frame)
+                connection->session->on_slow_frame();
             connection->session->tick();
             pump(connection);
         }
@@ -200,7 +218,7 @@ void Server::Impl::update_gauges() {
     }
     if (bus.trust)
         bus.heads.update(bus.metrics, bus.lanes, *bus.trust, clock.now_ns());
-    bus.metrics.sessions.set(static_cast<double>(bus.open_sessions));
+    update_session_gauges();
     bus.metrics.budget_used.set(static_cast<double>(bus.budget.used()));
     bus.metrics.load.set(bus.budget.load());
     gauges.queued_bytes.set(static_cast<double>(writes.queued_bytes));
@@ -223,6 +241,23 @@ void Server::Impl::update_gauges() {
     update_cursor_gauges(stats);
     update_admission(writes);
     gauges.healthy.set(bus.log_trouble.empty() ? 1 : 0);
+    bus.metrics.overloaded.set(bus.admission ? 1 : 0);
+}
+
+void Server::Impl::update_session_gauges() {
+    std::uint64_t unanswered = 0, window = 0;
+    for (const auto& [id, connection] : connections) {
+        if (!connection->session || connection->session->closing())
+            continue;
+        unanswered += connection->session->unanswered();
+        window += connection->session->window();
+    }
+    bus.metrics.unanswered.set(static_cast<double>(unanswered));
+    bus.metrics.window.set(static_cast<double>(window));
+    bus.metrics.sessions.set(static_cast<double>(bus.open_sessions));
+    bus.metrics.gate.set(static_cast<double>(all_at_the_gate));
+    bus.metrics.accept_pauses.add(listener.pauses() - accept_pauses);
+    accept_pauses = listener.pauses();
 }
 
 void Server::Impl::update_admission(const wal::WriterStats& stats) {
@@ -285,7 +320,7 @@ io::Task<Result<>> Server::Impl::stop() {
     const auto current = connections;
     for (const auto& [id, connection] : current) {
         if (!connection->session) {
-            connection->close_socket();
+            connection->stream.close();
             continue;
         }
         connection->session->drain("the bus is stopping");
@@ -294,7 +329,7 @@ io::Task<Result<>> Server::Impl::stop() {
     while (!connections.empty() && clock.steady() - begun < bus.limits.drain)
         co_await changed.wait_for(50ms);
     for (const auto& [id, connection] : connections)
-        connection->close_socket();
+        connection->stream.close();
     group.cancel();
     auto joining = group.join();
     auto joined = co_await std::move(joining);

@@ -1,7 +1,6 @@
 // One connection of the bus: handshake, read loop, write loop, and the way of its writes to the log
 // and back.
 #include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
 
 #include "core/link/audit.h"
 #include "core/link/server_impl.h"
@@ -15,10 +14,8 @@ using namespace std::chrono_literals;
 
 // How long a closed session's peer may take to read the last frames and to close its side.
 constexpr auto linger = 1s;
-
-std::string address_only(const std::string& endpoint) {
-    return endpoint.substr(0, endpoint.rfind(':'));
-}
+// What has to leave within the time of a stalled write.
+constexpr std::size_t write_bytes = 64 * 1024;
 
 bool worth_an_audit(std::string_view reason) {
     return reason != "closed" && reason != "timeout" && reason != "not_tls" && reason != "other";
@@ -28,7 +25,7 @@ bool worth_an_audit(std::string_view reason) {
 
 void Server::Impl::handshake_failed(const Connection& connection, std::string_view reason) {
     bus.metrics.connection_refused(reason);
-    const auto peer = address_only(connection->address);
+    const auto& peer = connection->host;
     if (!log::allow("handshake " + peer))
         return;
     log::warning("bus", "handshake_failed", "TLS handshake failed",
@@ -48,49 +45,68 @@ void Server::Impl::handshake_failed(const Connection& connection, std::string_vi
 }
 
 io::Task<bool> Server::Impl::handshake(Connection connection) {
-    io::Deadline deadline(io, bus.limits.handshake, [connection] { connection->close_socket(); });
-    auto [ec] = co_await connection->stream.async_handshake(ServerConnection::Stream::server,
-                                                            io::use_tuple);
-    const auto address = address_only(connection->address);
-    const auto host = address.starts_with('[') ? address.substr(1, address.size() - 2) : address;
-    if (--unauthenticated[host] == 0)
-        unauthenticated.erase(host);
-    auto* ssl = connection->stream.native_handle();
+    auto& stream = connection->stream;
+    io::Deadline deadline(io, bus.limits.handshake, [connection] { connection->stream.close(); });
+    auto shaking = stream.handshake(io::TlsStream::Side::server);
+    const auto ec = co_await std::move(shaking);
     if (deadline.expired())
         handshake_failed(connection, "timeout");
     else if (ec)
-        handshake_failed(connection, io::handshake_reason(ec, ssl));
-    else if (!io::agreed_on_protocol(ssl))
+        handshake_failed(connection, io::handshake_reason(ec, stream.native_handle()));
+    else if (!io::agreed_on_protocol(stream.native_handle()))
         handshake_failed(connection, "alpn");
     else
         co_return true;
     co_return false;
 }
 
-// One read and what came of it; false where the connection has ended.
-io::Task<bool> Server::Impl::read_once(Connection connection, wire::FrameReader* reader) {
-    auto& session = *connection->session;
-    const auto space = reader->prepare();
-    const auto buffer = asio::buffer(space.data(), space.size());
-    auto [ec, size] = co_await connection->stream.async_read_some(buffer, io::use_tuple);
-    if (ec)
-        co_return false;
-    if (session.closing())
-        co_return true;  // read away, so that our last frames arrive
-    reader->commit(size);
+void Server::Impl::leave_gate(ServerConnection& connection) {
+    if (!std::exchange(connection.at_the_gate, false))
+        return;
+    --all_at_the_gate;
+    if (--at_the_gate[connection.host] == 0)
+        at_the_gate.erase(connection.host);
+}
+
+void Server::Impl::take_frames(ServerConnection& connection) {
+    auto& session = *connection.session;
+    auto& reader = connection.reader;
     while (!session.closing()) {
-        auto body = reader->next();
+        auto body = reader.next();
         if (!body) {
             session.on_framing_error(body.error());
             break;
         }
         if (!*body)
             break;
+        connection.frame_began.reset();
         session.on_frame(**body);
     }
     if (session.closing())
-        *reader = wire::FrameReader();
-    reader->release_if_empty();
+        reader = wire::FrameReader();
+    if (!reader.mid_frame())
+        connection.frame_began.reset();
+    else if (!connection.frame_began)
+        connection.frame_began = clock.steady();
+    if (session.identified())
+        leave_gate(connection);
+}
+
+// One read and what came of it; false where the connection has ended.
+io::Task<bool> Server::Impl::read_once(Connection connection) {
+    auto waiting = connection->stream.wait_input();
+    const auto waited = co_await std::move(waiting);
+    if (waited)
+        co_return false;
+    boost::system::error_code ec;
+    const auto size = connection->stream.read(connection->reader.prepare(), ec);
+    if (ec)
+        co_return false;
+    // What a closed session's peer still sends is read away, so that our last frames arrive.
+    if (size == 0 || connection->session->closing())
+        co_return true;
+    connection->reader.commit(size);
+    take_frames(*connection);
     pump(connection);
     co_return true;
 }
@@ -99,7 +115,7 @@ io::Task<Result<>> Server::Impl::serve(std::shared_ptr<Impl> impl, Connection co
     auto shaking = impl->handshake(connection);
     const bool ok = co_await std::move(shaking);
     if (!ok || impl->stopping) {
-        connection->close_socket();
+        connection->stream.close();
         connection->reader_ended = connection->writer_ended = true;
         impl->forget(connection);
         co_return Result<>();
@@ -109,15 +125,16 @@ io::Task<Result<>> Server::Impl::serve(std::shared_ptr<Impl> impl, Connection co
     connection->session =
         std::make_unique<ServerSession>(impl->bus, connection->id, std::move(peer));
     impl->group.spawn("bus session writer", write_output(impl, connection));
-    wire::FrameReader reader;
     auto& session = *connection->session;
     bool open = true;
     while (open) {
-        auto reading = impl->read_once(connection, &reader);
+        auto reading = impl->read_once(connection);
         open = co_await std::move(reading);
         while (open && !session.closing() && !session.wants_input()) {
             const bool going = co_await connection->output_taken.wait_for(100ms);
-            open = going && connection->stream.lowest_layer().is_open();
+            open = going && connection->stream.is_open();
+            if (connection->frame_began)  // it was not read
+                connection->frame_began = impl->clock.steady();
         }
     }
     session.disconnected("the connection ended");
@@ -129,43 +146,48 @@ io::Task<Result<>> Server::Impl::serve(std::shared_ptr<Impl> impl, Connection co
     co_return Result<>();
 }
 
+// False where the peer is gone or does not read.
+io::Task<bool> Server::Impl::write_all(Connection connection, std::string_view out) {
+    while (!out.empty()) {
+        io::Deadline deadline(io, bus.limits.stalled_write,
+                              [connection] { connection->stream.close(); });
+        auto writing = connection->stream.write(out.substr(0, write_bytes));
+        const auto ec = co_await std::move(writing);
+        if (deadline.expired()) {
+            bus.metrics.connection_refused("stalled_write");
+            connection->session->stalled();
+        }
+        if (ec)
+            co_return false;
+        out.remove_prefix(std::min(out.size(), write_bytes));
+    }
+    co_return true;
+}
+
 io::Task<Result<>> Server::Impl::write_output(std::shared_ptr<Impl> impl, Connection connection) {
     auto& session = *connection->session;
-    std::string out;
-    while (!connection->reader_ended) {
-        out = session.take_output();
-        if (!out.empty()) {
+    bool going = true;
+    while (going && !connection->reader_ended) {
+        if (session.has_output()) {
+            const auto out = session.take_output();
             connection->output_taken.notify();
             impl->pump_read(connection);
-            io::Deadline deadline(impl->io, impl->bus.limits.stalled_write,
-                                  [connection] { connection->close_socket(); });
-            const auto buffer = asio::buffer(out);
-            auto [ec, size] = co_await asio::async_write(connection->stream, buffer, io::use_tuple);
-            if (deadline.expired()) {
-                impl->bus.metrics.connection_refused("stalled_write");
-                session.stalled();
-            }
-            if (ec)
-                break;
+            auto writing = impl->write_all(connection, out);
+            going = co_await std::move(writing);
             continue;
         }
         if (session.closing())
             break;
-        const bool going = co_await connection->output_ready.wait();
-        if (!going)
-            break;
+        going = co_await connection->output_ready.wait();
     }
     if (!connection->reader_ended) {
-        boost::system::error_code ignored;
-        connection->stream.lowest_layer().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-        io::Deadline deadline(impl->io, linger, [connection] { connection->close_socket(); });
-        while (!connection->reader_ended) {
-            const bool going = co_await connection->output_ready.wait_for(linger * 2);
-            if (!going)
-                break;
-        }
+        connection->stream.shutdown_send();
+        io::Deadline deadline(impl->io, linger, [connection] { connection->stream.close(); });
+        going = true;
+        while (going && !connection->reader_ended)
+            going = co_await connection->output_ready.wait_for(linger * 2);
     }
-    connection->close_socket();
+    connection->stream.close();
     connection->writer_ended = true;
     impl->forget(connection);
     co_return Result<>();
@@ -176,6 +198,7 @@ void Server::Impl::forget(const Connection& connection) {
         return;
     if (connections.erase(connection->id) == 0)
         return;
+    leave_gate(*connection);
     if (connection->session)
         --bus.open_sessions;
     changed.notify();

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <map>
 #include <memory>
 
 #include "core/io/listener.h"
+#include "core/io/tls_stream.h"
 #include "core/link/server.h"
 #include "core/link/server_session.h"
 #include "core/link/trust_journal.h"
@@ -16,28 +15,24 @@ namespace amoskys::link {
 
 // One connection: its reader and writer task share it; a write that is with the log keeps it, too.
 struct ServerConnection {
-    using Stream = io::asio::ssl::stream<io::asio::ip::tcp::socket>;
     ServerConnection(io::asio::io_context& io, io::asio::ip::tcp::socket socket,
-                     std::shared_ptr<io::asio::ssl::context> context_, std::uint64_t id_,
-                     std::string address_)
-        : context(std::move(context_)),
-          stream(std::move(socket), *context),
+                     io::TlsContext context, std::uint64_t id_, std::string host_,
+                     std::uint16_t port)
+        : stream(std::move(socket), std::move(context)),
           output_ready(io),
           output_taken(io),
           id(id_),
-          address(std::move(address_)) {}
+          host(std::move(host_)),
+          address(io::format_endpoint(host, port)) {}
 
-    void close_socket() {
-        boost::system::error_code ignored;
-        stream.lowest_layer().close(ignored);
-    }
-
-    std::shared_ptr<io::asio::ssl::context> context;
-    Stream stream;
+    io::TlsStream stream;
     std::unique_ptr<ServerSession> session;  // after the handshake
+    wire::FrameReader reader;
+    std::optional<SteadyTime> frame_began;  // a frame has begun to come
     io::Event output_ready, output_taken;
     const std::uint64_t id;
-    const std::string address;
+    const std::string host, address;
+    bool at_the_gate = true;  // has not yet shown an identity that is in the trust map
     bool reader_ended = false, writer_ended = false;
 };
 
@@ -48,11 +43,13 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
          wal::Log& log_, wal::Writer& writer_, ServerConfig config_);
 
     // server.cc
+    std::string_view crowded(const std::string& host) const;
     Result<> read_files(const ServerConfig& from);
     io::Task<Result<>> accept_all();
     io::Task<Result<>> tick_all();
     io::Task<Result<>> stop();
     void update_gauges();
+    void update_session_gauges();
     void update_admission(const wal::WriterStats& stats);
     void write_audits();
 
@@ -66,7 +63,10 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     static io::Task<Result<>> serve(std::shared_ptr<Impl> impl, Connection connection);
     static io::Task<Result<>> write_output(std::shared_ptr<Impl> impl, Connection connection);
     io::Task<bool> handshake(Connection connection);
-    io::Task<bool> read_once(Connection connection, wire::FrameReader* reader);
+    io::Task<bool> read_once(Connection connection);
+    void take_frames(ServerConnection& connection);
+    io::Task<bool> write_all(Connection connection, std::string_view out);
+    void leave_gate(ServerConnection& connection);
     void handshake_failed(const Connection& connection, std::string_view reason);
     void pump(const Connection& connection);
     void submit(const Connection& connection, wal::WriteRequest write);
@@ -89,7 +89,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     ServerConfig config;
     BusState bus;
     LogGauges gauges;
-    std::shared_ptr<io::asio::ssl::context> context;
+    io::TlsContext context;
     io::Listener listener;
     io::TaskGroup group;
     // Reads for subscribers; ends before the log does (stop()).
@@ -103,8 +103,10 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     std::shared_ptr<Tail> tail = std::make_shared<Tail>();
     io::Event changed;  // a connection or a write has ended
     std::map<std::uint64_t, Connection> connections;
-    std::map<std::string, std::uint64_t> unauthenticated;  // by address
-    std::uint64_t next_id = 1, writes_in_flight = 0, failed_commits = 0, last_events = 0;
+    std::map<std::string, std::uint64_t> at_the_gate;  // connections, by address
+    std::uint64_t all_at_the_gate = 0;
+    std::uint64_t next_id = 1, writes_in_flight = 0, failed_commits = 0, last_events = 0,
+                  accept_pauses = 0;
     SteadyTime last_tick;
     bool stopping = false;
     TrustJournal journal;

@@ -6,6 +6,15 @@ namespace {
 using metrics::Kind;
 using metrics::MetricInfo;
 
+// In the order of UniversalAck.Status.
+constexpr std::string_view status_names[] = {"ok",
+                                             "retry",
+                                             "invalid",
+                                             "overload",
+                                             "quota_exceeded",
+                                             "processing_error",
+                                             "security_violation"};
+
 constexpr double group_bounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
 
 enum Index : std::size_t {
@@ -24,7 +33,17 @@ enum Index : std::size_t {
     heads,
     heads_refused,
     sessions,
+    gate,
+    connections,
+    accept_pauses,
     refused,
+    answers,
+    unanswered,
+    window,
+    overloaded,
+    reloads,
+    certificate_end,
+    trust_changes,
     budget_used,
     load,
     ack_seconds,
@@ -82,8 +101,28 @@ const MetricInfo* table() {
         {"amoskys_bus_refused_heads_total", Kind::counter, "heads",
          "Heads of another lane, by an unknown key or with a bad signature"},
         {"amoskys_bus_sessions", Kind::gauge, "sessions", "Open sessions"},
+        {"amoskys_bus_unauthenticated_connections", Kind::gauge, "connections",
+         "Connections whose identity is not yet known"},
+        {"amoskys_bus_accepted_connections_total", Kind::counter, "connections",
+         "Connections let in to shake hands"},
+        {"amoskys_bus_accept_pauses_total", Kind::counter, "pauses",
+         "Times that no descriptor or memory was left for a connection"},
         {"amoskys_bus_refused_connections_total", Kind::counter, "connections",
          "Connections refused before or at HELLO", "reason"},
+        {"amoskys_bus_answered_envelopes_total", Kind::counter, "envelopes",
+         "Answers to envelopes, duplicates among them", "status"},
+        {"amoskys_bus_unanswered_envelopes", Kind::gauge, "envelopes",
+         "Envelopes that wait for their answer"},
+        {"amoskys_bus_window_envelopes", Kind::gauge, "envelopes",
+         "Envelopes that agents may send before they are answered"},
+        {"amoskys_bus_overloaded", Kind::gauge, "state",
+         "1 = envelopes are not taken, by overload or a full disk"},
+        {"amoskys_bus_reloads_total", Kind::counter, "reloads",
+         "Reloads of certificates, trust map and options", "result"},
+        {"amoskys_bus_certificate_expiry_timestamp_seconds", Kind::gauge, "seconds",
+         "Unix time at which the bus's certificate ends"},
+        {"amoskys_bus_trust_changes_total", Kind::counter, "changes",
+         "Agents that a reload added to, changed in or removed from the trust map"},
         {"amoskys_bus_credit_bytes", Kind::gauge, "bytes", "Credit that is out with all sessions"},
         {"amoskys_bus_load_ratio", Kind::gauge, "ratio", "Share of the credit budget in use"},
         {"amoskys_bus_publish_ack_seconds", Kind::histogram, "seconds",
@@ -160,14 +199,35 @@ ServerMetrics::ServerMetrics(metrics::Registry& r)
       undeliverable(r.counter(table()[Index::undeliverable])),
       pruned(r.counter(table()[Index::pruned])),
       sessions(r.gauge(table()[Index::sessions])),
+      gate(r.gauge(table()[Index::gate])),
+      unanswered(r.gauge(table()[Index::unanswered])),
+      window(r.gauge(table()[Index::window])),
+      overloaded(r.gauge(table()[Index::overloaded])),
+      certificate_end(r.gauge(table()[Index::certificate_end])),
+      connections(r.counter(table()[Index::connections])),
+      accept_pauses(r.counter(table()[Index::accept_pauses])),
+      trust_changes(r.counter(table()[Index::trust_changes])),
       budget_used(r.gauge(table()[Index::budget_used])),
       load(r.gauge(table()[Index::load])),
       ack_seconds(r.histogram(table()[Index::ack_seconds])),
       commit_seconds(r.histogram(table()[Index::commit_seconds])),
-      group_records(r.histogram(table()[Index::group_records])) {}
+      group_records(r.histogram(table()[Index::group_records])) {
+    // Shown from the start, so that a rate can be taken of the first one.
+    for (const auto name : status_names)
+        r.counter(table()[answers], name);
+    for (const auto name : {"ok", "failed"})
+        r.counter(table()[reloads], name);
+}
 
 void ServerMetrics::rejected(std::string_view reason) {
     registry.counter(table()[rejected_envelopes], reason).add();
+}
+void ServerMetrics::answered(wire::Status status, std::uint64_t envelopes) {
+    registry.counter(table()[answers], status_names[static_cast<std::size_t>(status)])
+        .add(envelopes);
+}
+void ServerMetrics::reloaded(bool ok) {
+    registry.counter(table()[reloads], ok ? "ok" : "failed").add();
 }
 void ServerMetrics::connection_refused(std::string_view reason) {
     registry.counter(table()[refused], reason).add();

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/metrics/metrics.h"
+#include "core/wire/custody.h"
 
 namespace amoskys::link {
 
@@ -17,11 +18,14 @@ struct ServerMetrics {
     metrics::Registry& registry;
     metrics::Counter &received, &received_bytes, &accepted, &events, &duplicates, &unverified,
         &gaps, &future_time, &resets_linked, &resets_unlinked, &audits, &receipts, &heads,
-        &heads_refused, &delivered, &delivered_bytes,
-        &undeliverable, &pruned;
-    metrics::Gauge &sessions, &budget_used, &load;
+        &heads_refused, &delivered, &delivered_bytes, &undeliverable, &pruned;
+    metrics::Gauge &sessions, &gate, &unanswered, &window, &overloaded, &certificate_end;
+    metrics::Counter &connections, &accept_pauses, &trust_changes;
+    metrics::Gauge &budget_used, &load;
     metrics::Histogram &ack_seconds, &commit_seconds, &group_records;
-    void rejected(std::string_view reason);            // an envelope
+    void rejected(std::string_view reason);  // an envelope
+    void answered(wire::Status status, std::uint64_t envelopes);
+    void reloaded(bool ok);
     void connection_refused(std::string_view reason);  // a connection or HELLO
     void head(const std::string& agent_id, double age_seconds, double ahead_envelopes);
     void subscriber_ended(std::string_view reason);

@@ -128,6 +128,14 @@ void ServerSession::on_framing_error(const Error& error) {
     fail(large ? ErrorFrame::FRAME_TOO_LARGE : ErrorFrame::MALFORMED_FRAME, error.message);
 }
 
+void ServerSession::on_slow_frame() {
+    if (closing_)
+        return;
+    bus_.metrics.connection_refused("frame_timeout");
+    fail(ErrorFrame::TIMEOUT,
+         "a frame has not come whole within " + format_duration(bus_.limits.frame));
+}
+
 bool ServerSession::check_identity(const amoskys::bus::Hello& hello) {
     std::string reason;
     std::string_view label;
@@ -177,6 +185,13 @@ void ServerSession::on_hello(const wire::Frame& frame) {
     if (std::ranges::find(versions, protocol_version) == versions.end())
         return fail(ErrorFrame::UNSUPPORTED_VERSION,
                     "no common protocol version; this bus speaks 1");
+    if (bus_.connected_agents.count(peer_.common_name) >= bus_.limits.max_sessions_per_agent) {
+        bus_.metrics.connection_refused("too_many_sessions_of_agent");
+        return fail(ErrorFrame::UNAVAILABLE,
+                    "agent '" + peer_.common_name + "' has " +
+                        std::to_string(bus_.limits.max_sessions_per_agent) +
+                        " sessions already, which is the limit");
+    }
     bus_.connected_agents.insert(peer_.common_name);
     agent_counted_ = true;
     if (hello.lane().empty())
@@ -330,8 +345,10 @@ void ServerSession::tick() {
     }
     if (phase_ == Phase::waiting_for_lane && now - opened_ >= lane_patience)
         return fail(ErrorFrame::UNAVAILABLE, "the lane's last write has not ended");
-    if (now - last_input_ >= bus_.limits.idle)
+    if (now - last_input_ >= bus_.limits.idle) {
+        bus_.metrics.connection_refused("idle_timeout");
         return fail(ErrorFrame::TIMEOUT, "nothing heard for " + format_duration(bus_.limits.idle));
+    }
     if (now - last_input_ >= bus_.limits.ping_after && now - last_ping_ >= bus_.limits.ping_after) {
         wire::Frame ping;
         ping.mutable_ping()->set_sent_time_ns(bus_.clock.now_ns());

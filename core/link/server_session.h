@@ -53,7 +53,8 @@ class ServerSession {
 
     void on_frame(ByteView body);
     void on_framing_error(const Error& error);
-    void flush();  // after the frames of one read
+    void on_slow_frame();  // a frame has not come whole within limits.frame
+    void flush();          // after the frames of one read
     void on_committed(const Result<wal::Appended>& result);
     void on_write_refused();  // the writer's queue is full, or it has stopped
     std::optional<ReadStep> take_read();
@@ -75,6 +76,10 @@ class ServerSession {
     std::optional<wal::WriteRequest> take_write();  // `done` is for the shell to set
     bool wants_input() const { return output_.size() < max_output_bytes && !closing_; }
     bool closing() const { return closing_; }
+    // Envelopes that wait for their answer, and that may be sent before one.
+    std::uint64_t unanswered() const { return used_envelopes_ - answered_envelopes_; }
+    std::uint64_t window() const { return granted_envelopes_ - answered_envelopes_; }
+    bool identified() const { return agent_counted_; }
     bool settled() const { return !in_flight_ && !batch_; }
     const std::string& close_reason() const { return close_reason_; }
     const std::string& agent_id() const { return peer_.common_name; }

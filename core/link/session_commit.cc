@@ -143,6 +143,7 @@ void ServerSession::send_acks(const Batch& done) {
         if (!closing_)
             send(frame);
         bus_.metrics.accepted.add(fresh);
+        bus_.metrics.answered(Status::ok, count);
         bus_.metrics.events.add(events);
         bus_.events_accepted += events;
         if (!closing_) {

@@ -70,6 +70,7 @@ void ServerSession::refuse(const Request& request, Status status, std::string re
                            std::string_view label, std::chrono::milliseconds hint,
                            std::uint64_t expected) {
     bus_.metrics.rejected(label);
+    bus_.metrics.answered(status, 1);
     answered_envelopes_ += 1;
     answered_bytes_ += request.size_bytes;
     bus_.budget.give_back(request.size_bytes);

@@ -1,7 +1,6 @@
 #include "core/link/subscriber.h"
 
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/write.hpp>
 #include <random>
 
 #include "core/link/connection.h"
@@ -36,9 +35,8 @@ Error finished_error() {
 io::Task<Result<>> read_frames(std::shared_ptr<Reading> reading) {
     wire::FrameReader reader;
     while (true) {
-        const auto space = reader.prepare();
-        const auto buffer = asio::buffer(space.data(), space.size());
-        auto [ec, size] = co_await reading->stream->async_read_some(buffer, io::use_tuple);
+        auto some = reading->stream->read_some(reader.prepare());
+        auto [ec, size] = co_await std::move(some);
         if (ec)
             co_return read_error(ec, *reading->stream);
         reader.commit(size);
@@ -64,9 +62,9 @@ io::Task<Result<>> write_frames(std::shared_ptr<Reading> reading) {
             co_return filled.error();
         if (!out.empty()) {
             io::Deadline deadline(reading->io, reading->options.stalled_write,
-                                  [raw = reading->stream.get()] { close_socket(*raw); });
-            const auto buffer = asio::buffer(out);
-            auto [ec, size] = co_await asio::async_write(*reading->stream, buffer, io::use_tuple);
+                                  [raw = reading->stream.get()] { raw->close(); });
+            auto writing = reading->stream->write(out);
+            const auto ec = co_await std::move(writing);
             if (deadline.expired())
                 co_return make_error(ErrorKind::unavailable, "bus_stalled",
                                      "the bus does not read");
@@ -124,7 +122,7 @@ io::Task<Result<>> Subscriber::Impl::session(TlsContext context, bool* accepted)
     group.spawn("subscriber reader", read_frames(reading));
     group.spawn("subscriber writer", write_frames(reading));
     auto result = co_await group.join();
-    close_socket(*reading->stream);
+    reading->stream->close();
     *accepted = reading->machine.accepted();
     co_return result;
 }

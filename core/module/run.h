@@ -18,6 +18,7 @@ struct RunRequest {
     std::string command;  // "agent snmp", for messages
     // Loads the configuration again, for SIGHUP.
     std::function<Result<config::Loaded>()> reload;
+    std::vector<std::filesystem::path> config_files = {};  // a change of one does the same
 };
 
 // Options of the command line that are in no file.

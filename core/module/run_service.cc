@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "core/base/file.h"
+#include "core/io/file_watch.h"
 #include "core/log/log.h"
 #include "core/module/run.h"
 #include "core/module/service_host.h"
@@ -15,6 +16,8 @@ namespace amoskys::module {
 namespace {
 
 using config::option;
+
+constexpr auto watch_interval = std::chrono::seconds(2);
 
 constexpr std::array run_table{
     option<&ServiceRun::ready_file>("ready_file", "",
@@ -45,6 +48,26 @@ void reload(Serving& run, const ModuleInfo& info, const RunRequest& request) {
     else
         log::info(info.name, "reloaded", "configuration, certificates and trust map");
     io::notify_service_manager("READY=1");
+}
+
+io::Task<Result<>> watch_configuration(Serving& run, const ModuleInfo& info,
+                                       const RunRequest& request) {
+    io::FileWatch files(request.config_files);
+    while (true) {
+        const bool slept = co_await io::sleep_for(watch_interval);
+        if (!slept)
+            co_return Result<>();
+        if (files.changed())
+            reload(run, info, request);
+    }
+}
+
+// The group ends with the service, whatever else is in it.
+io::Task<Result<>> serve(Serving& run, io::TaskGroup& group) {
+    io::Task<Result<>> task = run.service->run();
+    Result<> outcome = co_await std::move(task);
+    group.cancel();
+    co_return outcome;
 }
 
 }  // namespace
@@ -94,8 +117,9 @@ Result<> run_service(const ModuleInfo& info, const ServiceRun& options, const Ru
         group.cancel();
     });
     signals.on_reload([&] { reload(run, info, request); });
-    io::Task<Result<>> task = run.service->run();
-    group.spawn(std::string(info.name), std::move(task));
+    group.spawn(std::string(info.name), serve(run, group));
+    if (!request.config_files.empty())
+        group.spawn("configuration files", watch_configuration(run, info, request));
     io::asio::co_spawn(run.io, supervise(run, group), io::asio::detached);
     run.io.run();
     return run.outcome;

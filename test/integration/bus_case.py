@@ -1,5 +1,7 @@
 """A bus whose refusals are checked against its metrics page; the base of the tests that speak its protocol."""
 import signal
+import urllib.error
+import urllib.request
 
 import harness
 import link_client as link
@@ -20,6 +22,7 @@ TRUST_MAP = """agents:
 
 class BusTest(harness.AmoskysTest):
     """A bus with AGENTS and TRUST_MAP; each refusal is checked against the metrics page."""
+    BUS_OPTIONS = ("--handshake-timeout", "1s", "--first-frame-timeout", "1s")
 
     def setUp(self):
         if link.MISSING:
@@ -31,7 +34,7 @@ class BusTest(harness.AmoskysTest):
             self.ok("pki", "issue", "agent", name)
             self.identities[name] = link.Identity(self.state / "pki", name)
         (self.state / "pki" / "trust.yaml").write_text(TRUST_MAP)
-        self.bus, self.addresses = self.start_bus("--handshake-timeout", "1s", "--first-frame-timeout", "1s")
+        self.bus, self.addresses = self.start_bus(*self.BUS_OPTIONS)
 
     def trust(self, lines):
         """The running bus trusts nobody but these (lines of the trust map)."""
@@ -91,6 +94,27 @@ class BusTest(harness.AmoskysTest):
         session, lane = self.lane_session(agent, name="after")
         self.assert_accepted(session, lane, lane.next())
         session.close()
+
+    def metric(self, name):
+        """The value of `name{labels}`; 0 where it is not shown."""
+        return link.scrape(self.addresses["http"]).get(name, 0)
+
+    def refused(self, reason):
+        return self.metric(f'{REFUSED}{{reason="{reason}"}}')
+
+    def ready(self):
+        """(status, text) of /readyz"""
+        try:
+            with urllib.request.urlopen(f"http://{self.addresses['http']}/readyz", timeout=harness.PATIENCE_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def audits(self, category):
+        """The audit records of that category, in order."""
+        events = self.ok_ndjson("inspect", "events", "--kind", "audit", "--limit", "0")
+        return [e["audit"] for e in events if e["audit"]["audit_category"] == category]
 
     def stop_and_verify(self):
         """The bus ends orderly, and nothing but what it acknowledged is in the log."""

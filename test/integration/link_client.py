@@ -107,6 +107,11 @@ def fields(data):
 
 # ---- identities and envelopes
 
+def key_id(key):
+    raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
 class Identity:
     """What `pki issue agent NAME` made: certificate, TLS key, signing key."""
 
@@ -117,8 +122,7 @@ class Identity:
         self.tls_key = pki / "agents" / f"{name}.key"
         pem = (pki / "agents" / f"{name}.ed25519").read_bytes()
         self.key = serialization.load_pem_private_key(pem, None)
-        raw = self.key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        self.key_id = hashlib.sha256(raw).hexdigest()[:16]
+        self.key_id = key_id(self.key)
 
     def sign(self, canonical, algorithm="Ed25519-SHA256"):
         if algorithm == "Ed25519":

@@ -19,11 +19,15 @@ struct BusConfig {
     std::uint64_t max_inflight = 100;
     std::uint64_t hard_max_inflight = 500;
     std::uint64_t max_sessions = 4096;
+    std::uint64_t max_sessions_per_agent = 128;
+    std::uint64_t max_unauthenticated = 1024;
+    std::uint64_t max_unauthenticated_per_address = 64;
     std::string overload = "auto";
     Duration dedup_window = std::chrono::seconds(300);
     std::uint64_t dedup_keys = 50000;
     Duration handshake_timeout = std::chrono::seconds(5);
     Duration first_frame_timeout = std::chrono::seconds(5);
+    Duration frame_timeout = std::chrono::seconds(30);
     Duration ping_after = std::chrono::seconds(30);
     Duration idle_timeout = std::chrono::seconds(300);
     Duration stalled_write_timeout = std::chrono::seconds(4);
@@ -32,6 +36,7 @@ struct BusConfig {
     Duration checkpoint_every = std::chrono::seconds(10);
     config::Size wal_segment_max{1ULL << 30};
     Duration wal_segment_max_age = std::chrono::hours(24);
+    Duration watch_interval = std::chrono::seconds(2);
     config::Size wal_min_free{64ULL << 20};
     config::Size wal_queue_max{64ULL << 20};
     Duration retention_max_age{};

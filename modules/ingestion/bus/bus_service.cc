@@ -1,7 +1,10 @@
 #include "modules/ingestion/bus/bus_service.h"
 
+#include <sys/resource.h>
+
 #include "core/base/file.h"
 #include "core/crypto/pki.h"
+#include "core/io/file_watch.h"
 #include "core/io/http_server.h"
 #include "core/link/server.h"
 #include "core/log/log.h"
@@ -14,6 +17,8 @@
 namespace amoskys::ingestion {
 namespace {
 
+// Descriptors that are not connections: log, spare segments, listeners, pages, files of a reload.
+constexpr std::uint64_t reserved_descriptors = 192;
 constexpr std::uint16_t default_port = 50051, default_http_port = 9000;
 constexpr std::uint64_t segments_in_retention = 8, smallest_segment_bytes = 16ULL << 20;
 constexpr auto smallest_segment_age = std::chrono::seconds(60);
@@ -36,14 +41,41 @@ link::Overload overload_mode(const std::string& text) {
     return text == "auto" ? link::Overload::automatic : link::Overload::off;
 }
 
+// How many connections the process's descriptors allow, after raising their number to the most.
+std::uint64_t connections_allowed() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            ::getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    const std::uint64_t all = limit.rlim_cur;
+    return all > 2 * reserved_descriptors ? all - reserved_descriptors : all / 2;
+}
+
+std::uint64_t allowed_sessions(const BusConfig& config) {
+    const auto allowed = connections_allowed();
+    if (allowed < config.max_sessions)
+        log::warning("bus", "few_descriptors",
+                     "the limit of open files allows fewer connections than bus.max_sessions",
+                     {{"connections", allowed}, {"max_sessions", config.max_sessions}});
+    return std::min(allowed, config.max_sessions);
+}
+
 link::ServerLimits limits_of(const BusConfig& config) {
     link::ServerLimits out;
     out.max_envelope_bytes = config.max_envelope_bytes.bytes;
     out.soft_window = config.max_inflight;
     out.hard_window = std::max(config.max_inflight, config.hard_max_inflight);
-    out.max_sessions = config.max_sessions;
+    out.max_sessions = allowed_sessions(config);
+    out.max_sessions_per_agent = config.max_sessions_per_agent;
+    out.max_unauthenticated = config.max_unauthenticated;
+    out.max_unauthenticated_per_address = config.max_unauthenticated_per_address;
     out.handshake = config.handshake_timeout;
     out.first_frame = config.first_frame_timeout;
+    out.frame = config.frame_timeout;
     out.ping_after = config.ping_after;
     out.idle = config.idle_timeout;
     out.stalled_write = config.stalled_write_timeout;
@@ -63,6 +95,11 @@ wal::RetentionPolicy retention_of(const BusConfig& config) {
 
 crypto::PkiPaths pki_of(const fs::path& state_dir, const BusConfig& config) {
     return {config.pki_dir.empty() ? state_dir / "pki" : fs::path(config.pki_dir)};
+}
+
+std::unique_ptr<io::FileWatch> watch_of(const crypto::PkiPaths& pki) {
+    return std::make_unique<io::FileWatch>(std::vector<fs::path>{
+        pki.ca_cert(), pki.bus_cert(), pki.bus_key(), pki.log_key(), pki.trust_map()});
 }
 
 Result<LogIdentity> log_identity(const crypto::PkiPaths& pki) {
@@ -93,9 +130,8 @@ class BusService final : public module::Service {
     Result<> start_http(Json& addresses);
     std::map<std::string, io::HttpHandler> pages() const;
     io::Task<Result<>> write_checkpoints();
-    io::Task<Result<>> watch_files();
-    Result<> read_keys(std::shared_ptr<const BusConfig> config);
     void write_last_checkpoint();
+    io::Task<Result<>> watch_files();
     Result<> stop(Result<> outcome);
 
     io::asio::io_context& io_;
@@ -111,6 +147,7 @@ class BusService final : public module::Service {
     std::unique_ptr<link::Server> server_;
     std::vector<std::unique_ptr<io::HttpServer>> http_;
     LogIdentity identity_;
+    std::unique_ptr<io::FileWatch> files_;  // of the folder of keys and certificates
     std::unique_ptr<CheckpointFile> checkpoints_;
     std::unique_ptr<RetentionTask> retention_;
     std::unique_ptr<io::DedicatedThread> checkpoint_thread_;  // its files are synced there
@@ -212,6 +249,7 @@ Result<> BusService::start_http(Json& addresses) {
 Result<> BusService::start(Json& addresses) {
     AMOSKYS_TRY(identity, log_identity(pki_of(state_dir_, *config_)));
     identity_ = std::move(identity);
+    files_ = watch_of(pki_of(state_dir_, *config_));
     AMOSKYS_TRY(config, server_config(*config_, identity_.origin));
     AMOSKYS_TRY_VOID(make_directories(state_dir_, 0700));
     AMOSKYS_TRY_VOID(open_log());
@@ -249,33 +287,6 @@ io::Task<Result<>> BusService::write_checkpoints() {
 
 // Certificates, keys and trust map that have changed and then stayed the same for a second are read
 // again; what cannot be read leaves all as it was.
-io::Task<Result<>> BusService::watch_files() {
-    const auto stamp = [this] {
-        const auto pki = pki_of(state_dir_, *config_);
-        std::string out;
-        for (const auto& file : {pki.ca_cert(), pki.bus_cert(), pki.bus_key(), pki.trust_map()})
-            out += file_stamp(file) + "\n";
-        return out;
-    };
-    std::string in_use = stamp();
-    std::string seen = in_use;
-    while (true) {
-        const bool slept = co_await io::sleep_for(std::chrono::seconds(1));
-        if (!slept)
-            co_return Result<>();
-        const std::string now = stamp();
-        const bool settled = now == std::exchange(seen, now);
-        if (!settled || now == in_use)
-            continue;
-        in_use = now;
-        const auto read = read_keys(config_);
-        if (read)
-            log::info("bus", "keys_read", "keys or trust map have changed and are in force");
-        else
-            log::error("bus", "keys_refused", "the former state stays: " + read.error().message);
-    }
-}
-
 void BusService::write_last_checkpoint() {
     checkpoint_thread_.reset();
     if (!checkpoints_)
@@ -283,6 +294,23 @@ void BusService::write_last_checkpoint() {
     if (const auto written = checkpoints_->write(identity_); !written)
         log::warning("bus", "checkpoint_failed", written.error().message);
     checkpoints_.reset();
+}
+
+io::Task<Result<>> BusService::watch_files() {
+    while (true) {
+        const bool slept = co_await io::sleep_for(config_->watch_interval);
+        if (!slept)
+            co_return Result<>();
+        if (!files_->changed())
+            continue;
+        const auto done = reload(config_);
+        if (done)
+            log::info("bus", "files_reloaded", "certificates and trust map have changed");
+        else
+            log::error(
+                "bus", "reload_failed",
+                "changed files are not taken, the former state stays: " + done.error().message);
+    }
 }
 
 Result<> BusService::stop(Result<> outcome) {
@@ -309,7 +337,7 @@ io::Task<Result<>> BusService::run() {
     io::TaskGroup group(io_);
     group.spawn("bus server", server_->run());
     group.spawn("bus checkpoints", write_checkpoints());
-    group.spawn("bus key files", watch_files());
+    group.spawn("bus files", watch_files());
     group.spawn("bus retention", retention_->run());
     for (const auto& http : http_)
         group.spawn("bus http", http->run());
@@ -325,16 +353,15 @@ io::Task<Result<>> BusService::run() {
 Result<> BusService::reload(std::shared_ptr<const void> config) {
     if (!server_)
         return {};
-    return read_keys(std::static_pointer_cast<const BusConfig>(std::move(config)));
-}
-
-Result<> BusService::read_keys(std::shared_ptr<const BusConfig> fresh) {
+    auto fresh = std::static_pointer_cast<const BusConfig>(std::move(config));
+    auto files = watch_of(pki_of(state_dir_, *fresh));  // before they are read
     AMOSKYS_TRY(identity, log_identity(pki_of(state_dir_, *fresh)));
     AMOSKYS_TRY(changed, server_config(*fresh, identity.origin));
     AMOSKYS_TRY_VOID(server_->reload(std::move(changed)));
     identity_ = std::move(identity);
     config_ = std::move(fresh);
     retention_->set(retention_of(*config_));
+    files_ = std::move(files);
     return {};
 }
 

@@ -30,6 +30,14 @@ constexpr config::Option options[] = {
                                           {1, 10'000}, live),
     option<&BusConfig::max_sessions>("max_sessions", "sessions", "connections in all", {1, 100'000},
                                      live),
+    option<&BusConfig::max_sessions_per_agent>("max_sessions_per_agent", "sessions",
+                                               "connections of one agent", {1, 100'000}, live),
+    option<&BusConfig::max_unauthenticated>(
+        "max_unauthenticated", "connections",
+        "connections whose identity is not yet known to be in the trust map", {1, 100'000}, live),
+    option<&BusConfig::max_unauthenticated_per_address>("max_unauthenticated_per_address",
+                                                        "connections", "the same, from one address",
+                                                        {1, 100'000}, live),
     option<&BusConfig::overload>("overload", "",
                                  "answer OVERLOAD: always, never, or as the log's queue demands",
                                  {}, {.reloadable = true, .choices = "auto|on|off|true|false"}),
@@ -41,6 +49,8 @@ constexpr config::Option options[] = {
                                           seconds, live),
     option<&BusConfig::first_frame_timeout>("first_frame_timeout", "", "time until HELLO", seconds,
                                             live),
+    option<&BusConfig::frame_timeout>("frame_timeout", "",
+                                      "time from a frame's first byte to its last", seconds, live),
     option<&BusConfig::ping_after>("ping_after", "", "silence of an agent before it gets a PING",
                                    seconds, live),
     option<&BusConfig::idle_timeout>(
@@ -60,6 +70,9 @@ constexpr config::Option options[] = {
     option<&BusConfig::slow_reader_timeout>(
         "slow_reader_timeout", "",
         "how long a subscriber may grant nothing, with records waiting, before it is disconnected",
+        seconds, live),
+    option<&BusConfig::watch_interval>(
+        "watch_interval", "", "time between looks at certificates, keys and trust map for changes",
         seconds, live),
     option<&BusConfig::wal_segment_max>(
         "wal.segment_max", "bytes", "size at which a new segment begins", {16 << 20, 1ULL << 36}),

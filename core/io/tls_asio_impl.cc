@@ -1,2 +1,0 @@
-// The one translation unit that compiles Asio's TLS part.
-#include <boost/asio/ssl/impl/src.hpp>
