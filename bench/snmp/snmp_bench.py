@@ -21,6 +21,8 @@ AMOSKYS = os.environ["AMOSKYS"]
 DEVICES = int(os.environ.get("AMOSKYS_BENCH_DEVICES", "400"))
 ROUNDS = 3
 LONG_DEVICES = int(os.environ.get("AMOSKYS_BENCH_LONG_DEVICES", "2000"))
+# Of the executable every AMOSKYS_ variable is a setting.
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("AMOSKYS")}
 COLUMNS = [("ifDescr", "2.2.1.2", "text"), ("ifType", "2.2.1.3", "g"), ("ifSpeed", "2.2.1.5", "g"), ("ifOperStatus", "2.2.1.8", "g"),
            ("ifInOctets", "2.2.1.10", "c"), ("ifInErrors", "2.2.1.14", "c"), ("ifOutOctets", "2.2.1.16", "c"),
            ("ifOutErrors", "2.2.1.20", "c"), ("ifName", "31.1.1.1.1", "text"), ("ifHCInOctets", "31.1.1.1.6", "c"),
@@ -93,7 +95,7 @@ class Bench:
 
     def start(self, args, name, env=None):
         log = open(self.folder / f"{name}.log", "wb")
-        process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(os.environ, **(env or {})))
+        process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(CLEAN, **(env or {})))
         log.close()
         self.processes.append(process)
         return process
@@ -121,7 +123,7 @@ class Bench:
 
     def agent(self, name, devices, profile_name, interval):
         state = self.folder / f"state-{name}"
-        subprocess.run([AMOSKYS, "--state-dir", str(state), "pki", "init"], check=True, capture_output=True)
+        subprocess.run([AMOSKYS, "--state-dir", str(state), "pki", "init"], check=True, capture_output=True, env=CLEAN)
         (self.folder / f"{name}.csv").write_text("target\n" + "".join(
             f"d{i}=udp:127.0.0.1:{self.port}\n" for i in range(devices)))
         http = free_port(socket.SOCK_STREAM)

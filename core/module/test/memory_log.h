@@ -45,7 +45,10 @@ class MemoryLog final : public wal::Log {
             content.records.push_back({raw, to_string(each.stored)});
         }
         for (const wal::StateUpdate& state : group.states)
-            content.states[state.key] = state.value;
+            if (state.value.empty())
+                content.states.erase(state.key);
+            else
+                content.states[state.key] = state.value;
         return wal::Appended{first, {content.records.size()}};
     }
 
@@ -99,6 +102,7 @@ class MemoryLog final : public wal::Log {
         out.newest.value = content.records.size();
         return out;
     }
+    std::vector<wal::SegmentInfo> segments() override { return {}; }
     std::vector<wal::Damage> damages() override { return {}; }
     Result<TreeHead> tree_head() override {
         return TreeHead{content.tree.size(), content.tree.root()};

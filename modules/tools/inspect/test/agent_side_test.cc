@@ -12,15 +12,6 @@ namespace {
 
 namespace files = std::filesystem;
 
-crypto::SigningKey log_key(std::uint8_t first = 50) {
-    return crypto::SigningKey::from_seed(Bytes(32, first));
-}
-
-void write_log_key(const State& state) {
-    REQUIRE(ok(write_new_file(state.folder / "pki/log.pub",
-                              crypto::public_key_pem(log_key().public_key()), 0644)));
-}
-
 amoskys::bus::Receipt receipt_of(wal::Log& log, const crypto::SigningKey& key = log_key()) {
     const auto head = log.tree_head();
     REQUIRE(ok(head));

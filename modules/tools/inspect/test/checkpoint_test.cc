@@ -11,15 +11,6 @@ namespace {
 
 namespace files = std::filesystem;
 
-crypto::SigningKey log_key(std::uint8_t first = 50) {
-    return crypto::SigningKey::from_seed(Bytes(32, first));
-}
-
-void write_log_key(const State& state) {
-    REQUIRE(ok(write_new_file(state.folder / "pki/log.pub",
-                              crypto::public_key_pem(log_key().public_key()), 0644)));
-}
-
 void keep_checkpoint(wal::Log& log, const files::path& file, const crypto::SigningKey& key) {
     const auto head = log.tree_head();
     REQUIRE(ok(head));

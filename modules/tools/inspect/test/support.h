@@ -251,4 +251,14 @@ inline void check_golden(std::string_view name, const Json& actual) {
     CHECK(text == *expected);
 }
 
+// The key of the log that a test makes, and its public half where the tools look for it.
+inline crypto::SigningKey log_key(std::uint8_t first = 50) {
+    return crypto::SigningKey::from_seed(Bytes(32, first));
+}
+
+inline void write_log_key(const State& state) {
+    REQUIRE(ok(write_new_file(state.folder / "pki/log.pub",
+                              crypto::public_key_pem(log_key().public_key()), 0644)));
+}
+
 }  // namespace amoskys::modules::inspect::test
