@@ -1,0 +1,72 @@
+// All tracked flows: an index with open addressing over slabs of flows, and a wheel of seconds that
+// says when each is to be looked at again. Bounded: max_flows. No clock: driven by packet times.
+// Not thread-safe.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "modules/collectors/flow/flow.h"
+
+namespace amoskys::flow {
+
+class FlowTable {
+  public:
+    explicit FlowTable(std::size_t max_flows);
+
+    // no_flow where there is none.
+    std::uint32_t find(const FlowKey& key, std::uint64_t hash) const;
+    // A new, empty flow with this key; the table must not be full. References to flows stay valid.
+    std::uint32_t insert(const FlowKey& key, std::uint64_t hash);
+    void erase(std::uint32_t index);
+    Flow& at(std::uint32_t index) { return slabs_[index / slab_flows]->flows[index % slab_flows]; }
+    const Flow& at(std::uint32_t index) const {
+        return slabs_[index / slab_flows]->flows[index % slab_flows];
+    }
+    std::size_t size() const { return size_; }
+    bool full() const { return size_ == max_flows_; }
+    std::size_t slots() const { return used_; }  // indexes below this exist or existed
+    bool in_use(std::uint32_t index) const { return at(index).key.version != 0; }
+    std::size_t memory_bytes() const;
+
+    // Puts the flow on the wheel, or moves it there: looked at in the second after due_ns, or
+    // earlier where that is far away.
+    void schedule(std::uint32_t index, UnixNanos due_ns);
+    // The next flow whose second has come, taken off the wheel; no_flow when there is none up to
+    // now_ns.
+    std::uint32_t next_due(UnixNanos now_ns);
+
+    void prefetch_index(std::uint64_t hash) const { __builtin_prefetch(&index_[hash & mask_]); }
+    void prefetch_flow(std::uint32_t index) const;
+
+    // Bytes that a flow costs with its share of the index.
+    static constexpr std::size_t bytes_per_flow = sizeof(Flow) + 16;
+
+  private:
+    static constexpr std::size_t slab_flows = 1024;
+    static constexpr std::size_t wheel_slots = 512;
+    static constexpr std::uint16_t not_on_wheel = 0xffff;
+    struct Slab {
+        std::array<Flow, slab_flows> flows;
+    };
+    struct Entry {
+        std::uint32_t hash = 0;
+        std::uint32_t flow = no_flow;
+    };
+    void grow_index();
+    void unlink(std::uint32_t index);
+    void put(std::uint32_t hash, std::uint32_t index);
+
+    std::size_t max_flows_;
+    std::vector<std::unique_ptr<Slab>> slabs_;
+    std::vector<Entry> index_;
+    std::uint64_t mask_ = 0;
+    std::size_t size_ = 0, used_ = 0;
+    std::uint32_t free_ = no_flow;
+    std::array<std::uint32_t, wheel_slots> wheel_;
+    std::uint64_t second_ = 0;  // up to this one the wheel has been emptied
+    bool wheel_began_ = false;
+};
+static_assert(FlowTable::bytes_per_flow <= max_flow_bytes);
+
+}  // namespace amoskys::flow
