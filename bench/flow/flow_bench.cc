@@ -1,0 +1,179 @@
+// Packets per second of CPU time from a capture file: ours against softflowd, nfpcapd and tshark,
+// each in a process of its own, in turn, medians.
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
+
+#include "bench/flow/traffic.h"
+#include "bench/measure.h"
+#include "modules/collectors/flow/detector.h"
+#include "modules/collectors/flow/event.h"
+#include "modules/collectors/flow/source.h"
+
+using namespace amoskys;
+using namespace amoskys::bench;
+
+namespace {
+
+constexpr int rounds = 3;
+constexpr double states_bar = 3'000'000, services_bar = 1'000'000, flow_bytes_bar = 512;
+
+// CPU seconds of a child that runs `work`; what it returns is its exit code.
+double cpu_seconds(const std::function<int()>& work) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const int quiet = ::open("/dev/null", O_RDWR);
+        ::dup2(quiet, STDOUT_FILENO);
+        ::dup2(quiet, STDERR_FILENO);
+        ::_exit(work());
+    }
+    int status = 0;
+    rusage used{};
+    if (child < 0 || ::wait4(child, &status, 0, &used) != child)
+        fail(errno_error("fork", "cannot run a child", errno));
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return 0;
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+int run_program(std::vector<std::string> arguments) {
+    std::vector<char*> argv;
+    for (std::string& argument : arguments)
+        argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    ::execvp(argv[0], argv.data());
+    return 127;
+}
+
+struct SerializingSink final : flow::FlowSink {
+    void record(const flow::Flow& one, flow::EndReason reason) override {
+        auto event = flow::to_event(one, reason, {});
+        if (detector != nullptr)
+            detector->describe(one, event);
+        bytes += event.SerializeAsString().size();
+        ++records;
+    }
+    flow::Detector* detector = nullptr;
+    std::uint64_t bytes = 0, records = 0;
+};
+
+struct Peak {
+    std::size_t flows = 0, bytes = 0;
+};
+
+// The agent's own path from the file to serialized events.
+Peak ours(const std::string& file, bool services) {
+    flow::Detector detector;
+    SerializingSink sink;
+    if (services)
+        sink.detector = &detector;
+    flow::EngineOptions options;
+    options.max_flows = 1'000'000;
+    flow::Engine engine(options, sink, services ? &detector : nullptr);
+    const auto source = need(flow::open_files({file}, ""));
+    Peak peak;
+    for (bool more = true; more;) {
+        more = need(source->pump(engine));
+        if (engine.table().size() > peak.flows)
+            peak = {engine.table().size(), engine.table().memory_bytes()};
+    }
+    engine.finish(SIZE_MAX);
+    if (sink.records != engine.stats().records || sink.bytes == 0)
+        std::abort();
+    return peak;
+}
+
+std::filesystem::path traces() {
+    const char* shared = std::getenv("AMOSKYS_SHARED_DATA");
+    return std::filesystem::path(shared != nullptr ? shared : AMOSKYS_SHARED_DATA) /
+           "pcap/zeek/traces";
+}
+
+struct Contender {
+    std::string name;
+    std::function<int()> work;
+    std::vector<double> packets_per_second;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const Form form = form_of(argc, argv);
+    if (!std::filesystem::exists(traces()))
+        fail(make_error(ErrorKind::no_input, "no_traces",
+                        traces().string() + ": the recorded traces are not there",
+                        "set AMOSKYS_SHARED_DATA"));
+    const ScratchFolder folder;
+    const std::string file = folder.path() / "traffic.pcap";
+    const Traffic traffic = write_traffic(
+        {{traces() / "wikipedia.pcap", 2500}, {traces() / "ssh/ssh.pcap", 1000}}, file);
+    const Peak peak = ours(file, false);  // also brings the file into memory
+    std::vector<Contender> contenders = {
+        {"ours, states and histories",
+         [&] {
+             ours(file, false);
+             return 0;
+         },
+         {}},
+        {"ours, with services",
+         [&] {
+             ours(file, true);
+             return 0;
+         },
+         {}},
+        {"softflowd",
+         [&] {
+             return run_program({"softflowd", "-d", "-r", file, "-m", "1000000", "-p",
+                                 folder.path() / "pid", "-c", "none"});
+         },
+         {}},
+        {"nfpcapd",
+         [&] {
+             const auto out = folder.path() / "nfpcapd";
+             std::filesystem::create_directories(out);
+             return run_program({"nfpcapd", "-r", file, "-w", out});
+         },
+         {}},
+        {"tshark",
+         [&] {
+             return run_program({"tshark", "-n", "-q", "-z", "conv,ip", "-r", file});
+         },
+         {}}};
+    std::vector<std::string> notes;
+    for (int round = 0; round < rounds; ++round) {
+        for (Contender& one : contenders) {
+            if (one.name == "tshark" && round > 0)
+                continue;  // takes as long as everything else together
+            const double seconds = cpu_seconds(one.work);
+            if (seconds > 0)
+                one.packets_per_second.push_back(static_cast<double>(traffic.packets) / seconds);
+        }
+    }
+    const double states = median(contenders[0].packets_per_second);
+    const double services = median(contenders[1].packets_per_second);
+    std::vector<Row> rows = {
+        {"states, histories, Community IDs, serialized", "packets/s", states, states_bar, "wanted"},
+        {"the same with payload detection", "packets/s", services, services_bar, "wanted"}};
+    for (std::size_t i = 2; i < contenders.size(); ++i) {
+        if (contenders[i].packets_per_second.empty())
+            notes.push_back(contenders[i].name + " is not installed or failed: left out");
+        else
+            rows.push_back({"states, histories, Community IDs, serialized", "packets/s", states,
+                            median(contenders[i].packets_per_second), contenders[i].name});
+    }
+    rows.push_back({"memory of a tracked flow", "bytes",
+                    static_cast<double>(peak.bytes) / static_cast<double>(peak.flows),
+                    flow_bytes_bar, "wanted at most"});
+    notes.push_back("Per second of CPU time. " + std::to_string(traffic.packets) + " packets, " +
+                    std::to_string(traffic.bytes >> 20U) + " MiB, up to " +
+                    std::to_string(peak.flows) + " flows at the same time.");
+    print(rows, notes, form);
+    return 0;
+}
