@@ -71,8 +71,8 @@ void check_file(const char* name, std::uint16_t seed, bool hexadecimal) {
     REQUIRE(vectors.size() == 23);
     for (const auto& vector : vectors) {
         // null where the protocol has no ports
-        const auto port = [&](const char* name) {
-            return vector[name].is_number() ? vector[name].get<unsigned>() : 0U;
+        const auto port = [&](const char* field) {
+            return vector[field].is_number() ? vector[field].get<unsigned>() : 0U;
         };
         const FlowKey key =
             key_of(vector["proto"].get<unsigned>(), vector["saddr"].get<std::string>(),
