@@ -1,4 +1,4 @@
-// What of following needs no writer beside it; with one: test/integration/subscribe_test.py.
+// What of following needs no writer beside it.
 #include "modules/tools/inspect/test/support.h"
 
 using namespace amoskys;
