@@ -65,6 +65,7 @@ enum Index : std::size_t {
     subscribers,
     cursors,
     held_records,
+    readers,
     cursor_lag_records,
     delivered,
     delivered_bytes,
@@ -154,6 +155,8 @@ const MetricInfo* table() {
         {"amoskys_bus_cursors", Kind::gauge, "cursors", "Durable positions of subscribers"},
         {"amoskys_bus_log_held_records", Kind::gauge, "records",
          "Records that a holding cursor keeps from being pruned"},
+        {"amoskys_bus_log_readers", Kind::gauge, "transactions",
+         "Read transactions open on the newest segment, of all processes"},
         {"amoskys_bus_cursor_lag_records", Kind::gauge, "records",
          "Records of the log that a subscriber is not done with; AGENT/ without cursor: not sent",
          "cursor"},
@@ -259,6 +262,7 @@ LogGauges::LogGauges(metrics::Registry& r)
       subscribers(r.gauge(table()[Index::subscribers])),
       cursors(r.gauge(table()[Index::cursors])),
       held_records(r.gauge(table()[Index::held_records])),
+      readers(r.gauge(table()[Index::readers])),
       failed_commits(r.counter(table()[Index::failed_commits])) {}
 
 }  // namespace amoskys::link

@@ -37,7 +37,7 @@ struct ServerMetrics {
 struct LogGauges {
     explicit LogGauges(metrics::Registry& registry);
     metrics::Gauge &queued_bytes, &log_bytes, &log_records, &free_bytes, &oldest_seconds, &segments,
-        &damaged_segments, &devices, &healthy, &subscribers, &cursors, &held_records;
+        &damaged_segments, &devices, &healthy, &subscribers, &cursors, &held_records, &readers;
     metrics::Counter& failed_commits;
 };
 

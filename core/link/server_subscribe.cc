@@ -107,6 +107,7 @@ void Server::Impl::write_cursors() {
 
 void Server::Impl::update_cursor_gauges(const wal::LogStats& stats) {
     bus.newest = stats.newest;
+    gauges.readers.set(static_cast<double>(stats.readers));
     gauges.subscribers.set(static_cast<double>(bus.subscribers));
     gauges.cursors.set(static_cast<double>(bus.cursors.all().size()));
     const auto newest = stats.newest.value;

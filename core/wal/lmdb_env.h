@@ -73,6 +73,8 @@ class LmdbEnv {
 
     Result<std::unique_ptr<ReadSnapshot>> snapshot() const;
     Result<> grow();
+    // Read transactions open, of all processes; slots of dead ones are freed.
+    std::uint64_t readers() const;
     std::uint64_t used_bytes() const;  // pages in use by the file, times their size
     std::uint64_t map_bytes() const { return map_bytes_; }
     const std::filesystem::path& file() const { return file_; }

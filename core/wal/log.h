@@ -88,6 +88,7 @@ struct LogStats {
     WalOffset oldest, newest;  // 0,0 where empty
     std::uint64_t records = 0, stored_bytes = 0, file_bytes = 0, segments = 0, damaged_segments = 0;
     UnixNanos oldest_received_ns = 0, newest_received_ns = 0;
+    std::uint64_t readers = 0;  // read transactions open on the newest segment, all processes
 };
 
 struct SegmentInfo {

@@ -143,6 +143,7 @@ Result<std::shared_ptr<SealedSegment>> LogImpl::open_sealed(std::uint64_t number
             out->bytes_trimmed = head->bytes_trimmed;
             out->newest_received_ns = head->last_received_ns;
             out->reader = std::move(*reader);
+            out->reader->expect_scans();
             if (const auto lost = read_lost(*out->reader))
                 for (const auto& [first, last] : *lost)
                     note_lost(first, last, out->file, "lost when the segment was rebuilt");

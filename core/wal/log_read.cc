@@ -219,6 +219,7 @@ LogStats LogImpl::stats() {
     const auto look = [&](const Snapshot& snapshot, const SegmentHead& now) -> Result<> {
         head = now;
         bytes_before = active_start_.bytes_before + now.bytes_trimmed;
+        out.readers = active_->readers() - 1;  // without this look itself
         oldest = std::max(active_start_.first_offset, now.first_kept);
         return scan_from(snapshot, Table::log, oldest, [&](std::uint64_t, ByteView value) {
             if (const auto record = decode_record(value))

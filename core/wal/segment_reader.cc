@@ -82,11 +82,16 @@ Result<std::unique_ptr<SegmentReader>> SegmentReader::open(const std::filesystem
     if (map == MAP_FAILED)
         return errno_error("wal_io", "cannot map " + file.string(), errno);
     out->data_ = static_cast<const std::uint8_t*>(map);
+    ::madvise(map, out->size_, MADV_RANDOM);  // advice only
     if (!out->read_metas())
         return damaged(file, "neither of its two meta pages is valid");
     if (!out->read_tables())
         return damaged(file, "its table of tables cannot be read");
     return out;
+}
+
+void SegmentReader::expect_scans() const {
+    ::madvise(const_cast<std::uint8_t*>(data_), size_, MADV_NORMAL);
 }
 
 SegmentReader::~SegmentReader() {

@@ -60,6 +60,9 @@ class SegmentReader final : public Snapshot {
     Result<> scan(Table table, ByteView from, const Visit& visit) const override;
     std::uint64_t unreadable_pages() const { return unreadable_.load(); }  // met by scans so far
     std::uint64_t file_bytes() const { return size_; }
+    // Opening looks at a few pages far apart, each alone (a disk's read-ahead, often megabytes,
+    // would be paid for each); from this call on the file is read in order.
+    void expect_scans() const;
     // O(log n), except for a file shorter than its last page: then every page is looked at.
     SegmentSoundness soundness() const;
 

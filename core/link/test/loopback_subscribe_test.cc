@@ -176,6 +176,7 @@ TEST_CASE("a reader that takes nothing is disconnected, and others are served me
     Reader stuck(bus, std::move(stuck_options));
     Reader reader(bus, options_for(bus));
     bus.until([&] { return reader.got.size() == 200; });
+    CHECK(bus.log->stats().readers == 0);  // nobody keeps pages while waiting
     bus.until([&] { return stuck.ended; });
     REQUIRE_FALSE(stuck.outcome.has_value());
     CHECK(stuck.outcome.error().message.find("slow reader: no credit for 1s, 200 records behind") !=

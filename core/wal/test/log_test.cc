@@ -107,6 +107,36 @@ TEST_CASE("a state that is set to nothing is gone, also one that never was") {
     CHECK(log->state("cursor/a").value() == std::nullopt);
 }
 
+TEST_CASE("a reader that is killed while it reads keeps no pages: its slot is freed") {
+    TemporaryFolder folder;
+    REQUIRE(append_texts(*open_log(folder), {"one"}));
+    int pipe[2];
+    REQUIRE(::pipe(pipe) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        Options options;
+        options.read_only = true;
+        const auto log = Log::open(folder.path(), options);
+        const auto read = (*log)->read({1}, 1, [&](const RecordView&) {
+            check(::write(pipe[1], "r", 1) == 1, "write");
+            ::pause();
+            return false;
+        });
+        ::_exit(read ? 0 : 1);
+    }
+    char byte = 0;
+    REQUIRE(::read(pipe[0], &byte, 1) == 1);
+    const auto log = open_log(folder);
+    CHECK(log->stats().readers == 1);
+    REQUIRE(::kill(child, SIGKILL) == 0);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(log->stats().readers == 0);
+    ::close(pipe[0]);
+    ::close(pipe[1]);
+}
+
 TEST_CASE("received times never go back, whatever the clock does") {
     TemporaryFolder folder;
     FakeClock late(start_ns + 1000);
