@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "core/app/completion.h"
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "generated_version.h"
@@ -107,84 +108,6 @@ Result<> install_links(BuiltinContext& context) {
     return {};
 }
 
-std::string quoted_words(const std::vector<std::string>& words) {
-    std::string out;
-    for (const std::string& word : words)
-        out += (out.empty() ? "" : " ") + word;
-    return out;
-}
-
-std::vector<std::string> first_words() {
-    std::vector<std::string> words;
-    for (const Entry& entry : entries())
-        words.emplace_back(entry.name);
-    return words;
-}
-
-std::vector<std::string> second_words(std::string_view first) {
-    std::vector<std::string> words;
-    if (first == "agent")
-        words.emplace_back("run");
-    for (const module::ModuleInfo* info : module::all_modules()) {
-        if (first == "agent" && info->kind == module::Kind::collector)
-            words.emplace_back(info->name);
-        if (info->name == first)
-            for (const module::Verb& verb : info->verbs)
-                if (!verb.name.empty())
-                    words.emplace_back(verb.name);
-    }
-    return words;
-}
-
-std::vector<std::string> global_flags() {
-    std::vector<std::string> flags;
-    for (const config::Option& option : global_group().options)
-        flags.push_back(module::flag_of(option));
-    return flags;
-}
-
-std::string bash_completion() {
-    std::string out =
-        "# bash completion for amoskys\n_amoskys() {\n"
-        "    local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
-        "    case \"$COMP_CWORD:${COMP_WORDS[1]}\" in\n";
-    out += "        1:*) words=\"" + quoted_words(first_words()) + "\" ;;\n";
-    for (const std::string& first : first_words()) {
-        const std::vector<std::string> second = second_words(first);
-        if (!second.empty())
-            out += "        2:" + first + ") words=\"" + quoted_words(second) + "\" ;;\n";
-    }
-    out += "    esac\n    COMPREPLY=($(compgen -W \"$words " + quoted_words(global_flags()) +
-           "\" -- \"$word\"))\n}\ncomplete -o default -F _amoskys amoskys\n";
-    return out;
-}
-
-std::string zsh_completion() {
-    return "#compdef amoskys\nautoload -U +X bashcompinit && bashcompinit\n" + bash_completion();
-}
-
-std::string fish_completion() {
-    std::string out = "# fish completion for amoskys\n";
-    for (const Entry& entry : entries())
-        out += "complete -c amoskys -n __fish_use_subcommand -a " + std::string(entry.name) + "\n";
-    for (const std::string& first : first_words())
-        for (const std::string& second : second_words(first))
-            out += "complete -c amoskys -n '__fish_seen_subcommand_from " + first + "' -a " +
-                   second + "\n";
-    return out;
-}
-
-Result<> show_completion(BuiltinContext& context) {
-    const std::string shell = context.arguments.size() == 1 ? context.arguments[0] : "";
-    if (shell == "bash")
-        return write_text(context.out, bash_completion());
-    if (shell == "zsh")
-        return write_text(context.out, zsh_completion());
-    if (shell == "fish")
-        return write_text(context.out, fish_completion());
-    return make_error(ErrorKind::usage, "usage", "completion: bash, zsh or fish is wanted");
-}
-
 // Roff text: a leading dot or quote would be a request, a backslash an escape.
 std::string roff(std::string_view text) {
     std::string out;
@@ -211,9 +134,10 @@ Result<> show_man(BuiltinContext& context) {
         words.emplace_back("--help");  // allows a group name without a verb
         AMOSKYS_TRY(command, find_command(words));
         title += "\\-" + command.words;
-        summary = command.info != nullptr      ? std::string(command.info->summary)
+        summary = command.verb != nullptr      ? std::string(command.verb->summary)
+                  : command.info != nullptr    ? std::string(command.info->summary)
                   : command.builtin != nullptr ? std::string(command.builtin->summary)
-                                               : "run a collector";
+                                               : std::string(agent_summary);
         body = command_help(command);
     }
     return write_text(context.out, ".TH \"" + title +
@@ -224,7 +148,8 @@ Result<> show_man(BuiltinContext& context) {
 
 constexpr std::array builtin_table{
     Builtin{"modules", "the modules of this executable", "", show_modules},
-    Builtin{"completion", "completion for a shell: bash, zsh, fish", "SHELL", show_completion},
+    Builtin{"completion", "completion for a shell: bash, zsh, fish", "SHELL", show_completion,
+            "bash|zsh|fish"},
     Builtin{"man", "manual page (roff) of a subcommand", "[SUBCOMMAND [NAME]]", show_man},
     Builtin{"install-links", "links for amoskys-bus, amoskys-inspect... in a folder", "DIR",
             install_links},

@@ -26,6 +26,7 @@ std::span<const config::Option> builtin_options();
 struct Builtin {
     std::string_view name, summary, usage;
     Result<> (*run)(BuiltinContext& context);
+    std::string_view choices = {};  // of its first word, for completion
 };
 std::span<const Builtin> builtins();
 
@@ -45,6 +46,8 @@ std::vector<Entry> entries();
 std::string general_help();
 std::string command_help(const Command& command);
 
+inline constexpr std::string_view agent_summary =
+    "collect: agent NAME runs one collector, agent run all that are enabled";
 extern const std::string_view version_text;
 
 }  // namespace amoskys::app

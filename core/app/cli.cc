@@ -203,6 +203,10 @@ Result<> execute(Parsed& parsed) {
     const std::unique_ptr<ByteSink> out = file_sink(stdout);
     if (parsed.command.kind == Command::Kind::builtin) {
         AMOSKYS_TRY(words, own_options<BuiltinWords>(builtin_options(), parsed.settings));
+        if (parsed.command.builtin->usage.empty() && !words.words.empty())
+            return make_error(ErrorKind::usage, "usage",
+                              "unexpected argument '" + printable(words.words.front()) + "'",
+                              parsed.command.words + " takes none");
         BuiltinContext context{output, *out, words.words};
         return parsed.command.builtin->run(context);
     }

@@ -126,6 +126,7 @@ Result<Command> find_command(std::vector<std::string>& arguments) {
     std::vector<std::string_view> names;
     for (const Entry& entry : entries())
         names.push_back(entry.name);
+    names.emplace_back("help");
     return unknown("subcommand", word, names);
 }
 
@@ -185,9 +186,7 @@ std::vector<Entry> entries() {
     bool agent_named = false;
     for (const ModuleInfo* info : module::all_modules()) {
         if (info->kind == Kind::collector && !agent_named) {
-            out.push_back(
-                {"agent",
-                 "collect: agent NAME runs one collector, agent run all that are enabled"});
+            out.push_back({"agent", agent_summary});
             agent_named = true;
         }
         if (info->kind == Kind::service || !info->verbs.empty())

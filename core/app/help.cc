@@ -23,7 +23,7 @@ std::string indented(std::string_view text) {
 std::string usage_line(const Command& command) {
     std::string line = "Usage: amoskys [GLOBAL] " + command.words;
     if (command.kind == Command::Kind::builtin)
-        return line + " " + std::string(command.builtin->usage) + "\n";
+        return std::string(trim(line + " " + std::string(command.builtin->usage))) + "\n";
     if (command.words == "agent")
         line += " NAME";
     if (command.kind == Command::Kind::tool && command.verb == nullptr)
@@ -85,6 +85,8 @@ std::string command_help(const Command& command) {
         out += std::string(command.verb->summary) + "\n";
     else if (command.info != nullptr)
         out += std::string(command.info->summary) + "\n";
+    else if (command.kind == Command::Kind::all_collectors)
+        out += std::string(agent_summary) + "\n";
     if (command.info != nullptr && !command.info->details.empty())
         out += "\n" + std::string(trim(command.info->details)) + "\n";
     if (command.verb != nullptr && !command.verb->examples.empty())

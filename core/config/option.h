@@ -44,6 +44,9 @@ struct Flags {
     bool positional = false;  // takes the arguments without a flag (text: one, text_list: all)
     bool repeat = false;      // text_list: each occurrence of the flag is one item, commas are kept
     std::string_view choices = {};  // "a|b|c": the allowed texts
+    // text, and each item of a text_list, where it is not empty: what is wrong with it.
+    Result<> (*check)(std::string_view text) = nullptr;
+    bool path = false;  // a file or folder that is there already
 };
 
 struct Option {

@@ -150,6 +150,8 @@ Result<> parse_value(const Option& option, std::string_view text, std::string& o
     if (text.find('\0') != text.npos || !valid_utf8(text))
         return bad_value(quoted(text) + " is not UTF-8 text");
     AMOSKYS_TRY_VOID(check_choice(option, text));
+    if (option.flags.check != nullptr && !text.empty())
+        AMOSKYS_TRY_VOID(option.flags.check(text));
     out = std::string(text);
     return {};
 }

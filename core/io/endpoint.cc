@@ -72,6 +72,12 @@ Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_por
     return out;
 }
 
+Result<> check_endpoint(std::string_view text) {
+    if (const auto parsed = parse_endpoint(text, 1); !parsed)
+        return make_error(ErrorKind::config, "config_bad_value", parsed.error().message);
+    return {};
+}
+
 std::string format_endpoint(const std::string& host, std::uint16_t port) {
     const bool v6 = host.find(':') != std::string::npos;
     return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);

@@ -124,6 +124,7 @@ struct Endpoint {
 // "127.0.0.1:50051", "[::1]:50051", "bus.example:50051", ":50051" (loopback); without a port the
 // default one.
 Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_port);
+Result<> check_endpoint(std::string_view text);  // of an option
 std::string format_endpoint(const std::string& host, std::uint16_t port);
 
 // Numeric addresses, then localhost (127.0.0.1, ::1), then /etc/hosts, then getaddrinfo on asio's

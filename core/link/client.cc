@@ -237,6 +237,9 @@ io::Task<Result<>> Client::Impl::run() {
         // A renewed certificate is used from the next connection on; a bad one changes nothing.
         if (auto renewed = io::make_client_context(options.tls); renewed)
             context = std::move(renewed);
+        else if (log::allow("link certificates"))
+            log::warning("link", "certificates_refused",
+                         "the former ones stay: " + renewed.error().message);
         auto task = session(at, *context);
         const Ended ended = co_await std::move(task);
         const bool stop = co_await io::cancelled();

@@ -120,6 +120,11 @@ Result<> place_positional(const std::vector<std::string>& values,
     return {};
 }
 
+// As a user writes it: --limit; a positional argument by its name in the usage line.
+std::string shown_name(const Option& option) {
+    return option.flags.positional ? std::string(option.name) : flag_of(option);
+}
+
 std::string describe_bounds(const Option& option) {
     const bool min = std::isfinite(option.bounds.min);
     const bool max = std::isfinite(option.bounds.max);
@@ -224,8 +229,8 @@ Result<> apply_settings(const OptionGroup& group, const Settings& settings, void
         const auto found = settings.find(full_key(group, option));
         if (found == settings.end()) {
             if (option.flags.required)
-                return usage("missing " + (option.flags.positional ? std::string(option.name)
-                                                                   : flag_of(option)));
+                return usage("missing " + shown_name(option),
+                             std::string(option.help) + "; see --help");
             continue;
         }
         Result<> assigned = option.assign_list != nullptr
@@ -234,7 +239,7 @@ Result<> apply_settings(const OptionGroup& group, const Settings& settings, void
         if (!assigned) {
             Error error = assigned.error();
             error.kind = ErrorKind::usage;
-            error.message = flag_of(option) + ": " + error.message;
+            error.message = shown_name(option) + ": " + error.message;
             return error;
         }
     }

@@ -5,11 +5,30 @@
 #include <array>
 #include <cstdlib>
 
+#include "core/base/text.h"
+#include "core/io/runtime.h"
+#include "core/module/module.h"
+
 namespace amoskys::module {
 
 namespace {
 
 using config::option;
+
+Result<> check_collector(std::string_view name) {
+    const ModuleInfo* info = find_module(name);
+    if (info != nullptr && info->kind == Kind::collector)
+        return {};
+    std::vector<std::string_view> names;
+    for (const ModuleInfo* each : all_modules())
+        if (each->kind == Kind::collector)
+            names.push_back(each->name);
+    const auto near = nearest(name, names);
+    return make_error(
+        ErrorKind::config, "unknown_collector",
+        "'" + printable(name) + "' is no collector of this executable",
+        near.empty() ? "amoskys modules lists them" : "did you mean " + std::string(near) + "?");
+}
 
 constexpr std::array general_table{
     option<&GeneralConfig::state_dir>(
@@ -26,14 +45,15 @@ constexpr std::array log_table{
 
 constexpr std::array agent_table{
     option<&AgentConfig::collectors>("collectors", "",
-                                     "what `agent run` and `up` start: names, comma-separated"),
-    option<&AgentConfig::bus>("bus", "",
-                              "buses to publish to, tried in order: HOST:PORT,HOST:PORT"),
+                                     "what `agent run` and `up` start: names, comma-separated", {},
+                                     {.check = &check_collector}),
+    option<&AgentConfig::bus>("bus", "", "buses to publish to, tried in order: HOST:PORT,HOST:PORT",
+                              {}, {.check = &io::check_endpoint}),
     option<&AgentConfig::id>(
         "id", "",
         "name of the identity to use (empty: the only one in the key folder, or this host's)"),
-    option<&AgentConfig::pki_dir>("pki_dir", "",
-                                  "folder with certificates and keys (empty: STATE/pki)"),
+    option<&AgentConfig::pki_dir>(
+        "pki_dir", "", "folder with certificates and keys (empty: STATE/pki)", {}, {.path = true}),
     option<&AgentConfig::spool_dir>("spool_dir", "", "folder of the spools (empty: STATE/spool)"),
     option<&AgentConfig::send_rate>("send_rate", "events/s", "most that is sent (0: no limit)"),
     option<&AgentConfig::spool_max_bytes>("spool_max_bytes", "bytes", "largest spool of one lane",
@@ -87,7 +107,8 @@ constexpr std::array agent_table{
     option<&AgentConfig::connect_timeout>(
         "connect_timeout", "", "longest wait for one bus to answer", {.min = 0.1, .max = 300}),
     option<&AgentConfig::http_listen>("http_listen", "",
-                                      "address for /livez /readyz /metrics (empty: none)"),
+                                      "address for /livez /readyz /metrics (empty: none)", {},
+                                      {.check = &io::check_endpoint}),
     option<&AgentConfig::thresholds>(
         "thresholds", "",
         "limits on metrics of any collector that make alarms: NAME: SUBJECT [where LABEL=GLOB] "

@@ -81,9 +81,41 @@ class CommandLine(harness.AmoskysTest):
         for library in version["libraries"]:
             self.assertTrue(library["version"] and library["license"], library)
 
+    def completed(self, *words):
+        """What bash offers after `amoskys WORDS`, the last one being typed."""
+        script = self.ok("completion", "bash")
+        line = " ".join(f"'{word}'" for word in (harness.AMOSKYS, *words))
+        done = subprocess.run(["bash", "-c", script + f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _amoskys\n"
+                               "printf '%s\\n' \"${COMPREPLY[@]}\""], capture_output=True, text=True, cwd=self.folder)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.splitlines()
+
+    def test_completion_knows_verbs_options_values_and_files(self):
+        (self.folder / "rows.csv").touch()
+        self.assertEqual(self.completed("insp"), ["inspect"])
+        self.assertIn("health", self.completed(""))
+        self.assertEqual(self.completed("inspect", "ev"), ["events"])
+        self.assertEqual(self.completed("--state-dir", "S", "agent", "re"), ["replay"])
+        self.assertEqual(self.completed("agent", "replay", "ro"), ["rows.csv"])
+        self.assertEqual(self.completed("agent", "replay", "--pa"), ["--pace"])
+        self.assertEqual(self.completed("agent", "replay", "--pace", "m"), ["max"])
+        self.assertEqual(self.completed("agent", "run", "--collectors", "pr"), ["proc"])
+        self.assertEqual(self.completed("inspect", "events", "-o", "nd"), ["ndjson"])
+        self.assertEqual(self.completed("inspect", "events", "--output", "=", "nd"), ["ndjson"])
+        self.assertEqual(self.completed("inspect", "events", "--lim"), ["--limit"])
+        self.assertEqual(self.completed("pki", "trust", "acc"), ["accept-reset"])
+        self.assertEqual(self.completed("pki", "rotate", ""), ["agent", "bus", "ca"])
+        self.assertEqual(self.completed("completion", "f"), ["fish"])
+        self.assertEqual(self.completed("man", "agent", "sn"), ["snmp"])
+        self.assertEqual(self.completed("help", "inspect", "ver"), ["verify"])
+        self.assertEqual(self.completed("nonsense", ""), [""])
+        self.assertEqual(self.completed("--conf"), ["--config"])
+
     def test_completion_and_manual_pages_are_made_for_every_subcommand(self):
         subprocess.run(["bash", "-n"], input=self.ok("completion", "bash"), text=True, check=True)
         self.assertIn("complete -c amoskys", self.ok("completion", "fish"))
+        for shell in ("bash", "zsh"):
+            self.assertIn("completion words", self.ok("completion", shell))
         self.assertIn(".TH", self.ok("man"))
         self.assertIn("--target", self.ok("man", "agent", "snmp").replace("\\-", "-"))
         self.fails(64, "completion", "tcsh")

@@ -3,7 +3,9 @@
 
 #include "modules/collectors/snmp/collector.h"
 #include "modules/collectors/snmp/config.h"
+#include "modules/collectors/snmp/data_files.h"
 #include "modules/collectors/snmp/metrics.h"
+#include "modules/collectors/snmp/target.h"
 
 namespace amoskys::snmp {
 namespace {
@@ -12,7 +14,8 @@ using config::option;
 
 constexpr config::Option options[] = {
     option<&SnmpConfig::target>(
-        "target", "", "device to poll: [NAME=][udp:|udp6:|tcp:|tcp6:]HOST[:PORT]; repeatable"),
+        "target", "", "device to poll: [NAME=][udp:|udp6:|tcp:|tcp6:]HOST[:PORT]; repeatable", {},
+        {.check = &snmp::check_target}),
     option<&SnmpConfig::community>("community", "",
                                    "community of all targets; @FILE reads it from a file"),
     option<&SnmpConfig::targets_file>(
@@ -100,6 +103,7 @@ const module::ModuleInfo snmp_module = {
     .make_config = &config::make_config<snmp::SnmpConfig>,
     .metrics = snmp::all_metrics,
     .make_collector = &snmp::make_snmp_collector,
+    .data_files = &snmp::data_files,
 };
 
 }  // namespace amoskys::modules

@@ -75,4 +75,10 @@ Result<Target> parse_target(std::string_view whole) {
     return target;
 }
 
+Result<> check_target(std::string_view text) {
+    if (const auto target = parse_target(text); !target)
+        return target.error();
+    return {};
+}
+
 }  // namespace amoskys::snmp

@@ -20,5 +20,6 @@ struct Target {
 // [NAME=][udp:|udp6:|tcp:|tcp6:]HOST[:PORT]; an IPv6 address stands in brackets where a port
 // follows. HOST is at most 253, NAME at most 128 printable characters.
 Result<Target> parse_target(std::string_view text);
+Result<> check_target(std::string_view text);  // the same, of an option
 
 }  // namespace amoskys::snmp

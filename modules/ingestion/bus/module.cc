@@ -1,6 +1,7 @@
 // The module's entry in the table: data only.
 #include "core/module/module.h"
 
+#include "core/io/runtime.h"
 #include "core/link/server_metrics.h"
 #include "modules/ingestion/bus/bus_config.h"
 #include "modules/ingestion/bus/bus_service.h"
@@ -13,14 +14,18 @@ constexpr config::Flags live{.reloadable = true};
 constexpr config::Bounds seconds{0.1, 86'400};
 
 constexpr config::Option options[] = {
-    option<&BusConfig::listen>("listen", "", "address to serve agents on: HOST:PORT"),
+    option<&BusConfig::listen>("listen", "", "address to serve agents on: HOST:PORT", {},
+                               {.check = &io::check_endpoint}),
     option<&BusConfig::http_listen>("http.listen", "",
-                                    "address of metrics and health pages; empty = none"),
+                                    "address of metrics and health pages; empty = none", {},
+                                    {.check = &io::check_endpoint}),
     option<&BusConfig::http_further_listen>("http.further_listen", "",
-                                            "further addresses of the same pages"),
+                                            "further addresses of the same pages", {},
+                                            {.check = &io::check_endpoint}),
     option<&BusConfig::http_metrics>("http.metrics", "", "serve /metrics"),
-    option<&BusConfig::pki_dir>(
-        "pki_dir", "", "folder of keys and certificates; empty = <state_dir>/pki", {}, live),
+    option<&BusConfig::pki_dir>("pki_dir", "",
+                                "folder of keys and certificates; empty = <state_dir>/pki", {},
+                                {.reloadable = true, .path = true}),
     option<&BusConfig::max_envelope_bytes>(
         "max_envelope_bytes", "bytes", "largest envelope that is accepted", {1024, 131'072}, live),
     option<&BusConfig::max_inflight>("max_inflight", "envelopes",

@@ -1,7 +1,9 @@
 // `amoskys config`: the configuration as the executable sees it.
 #include <array>
+#include <map>
 
 #include "core/base/file.h"
+#include "core/base/text.h"
 #include "core/config/config.h"
 #include "core/module/module.h"
 
@@ -21,6 +23,14 @@ struct InitOptions {
 constexpr std::array init_table{
     option<&InitOptions::file>("file", "", "file to write; never overwritten", {},
                                {.positional = true}),
+};
+
+struct DumpOptions {
+    std::string folder;
+};
+constexpr std::array dump_table{
+    option<&DumpOptions::folder>("folder", "", "where to write; made where it is not there", {},
+                                 {.required = true, .positional = true}),
 };
 
 struct ShowOptions {
@@ -50,11 +60,19 @@ Result<> print(ToolContext& context, const std::string& text, OutputFormat own) 
     return write_text(context.out, text);
 }
 
+constexpr Column data_file_columns[] = {{"file"}, {"bytes", "", true, true}};
+constexpr Noun data_file_noun{"data_file", data_file_columns};
+
 constexpr std::array setting_columns{Column{"key"}, Column{"value"}, Column{"origin"}};
 
 struct Setting {
     std::string key, value, origin;
 };
+
+std::string full_key(const config::Section& section, const config::Option& entry) {
+    return section.root.empty() ? std::string(entry.name)
+                                : std::string(section.root) + "." + std::string(entry.name);
+}
 
 // Every option with its value as it is in force; secrets as ***.
 std::vector<Setting> settings_of(const config::Loaded& loaded, bool effective) {
@@ -64,9 +82,7 @@ std::vector<Setting> settings_of(const config::Loaded& loaded, bool effective) {
         for (const config::Option& entry : section.options) {
             if (entry.flags.command_line_only)
                 continue;
-            const std::string key = section.root.empty()
-                                        ? std::string(entry.name)
-                                        : std::string(section.root) + "." + std::string(entry.name);
+            const std::string key = full_key(section, entry);
             if (effective || loaded.was_set(key))
                 out.push_back({key, entry.show(values.get()), loaded.origin(key)});
         }
@@ -112,22 +128,82 @@ Result<> show(ToolContext& context) {
     return write_text(context.out, text);
 }
 
-// The configuration in use was checked before any tool runs; named files are checked each by
-// itself.
+// Files and folders that were set and are not there, a line each.
+std::string missing_paths(const config::Loaded& loaded) {
+    std::string out;
+    for (const config::Section& section : module::all_sections()) {
+        const std::shared_ptr<const void> values = loaded.section(section.root);
+        for (const config::Option& entry : section.options) {
+            const std::string key = full_key(section, entry);
+            const auto setting = loaded.settings.find(key);
+            if (!entry.flags.path || setting == loaded.settings.end())
+                continue;
+            for (const std::string& path : setting->second.items)
+                if (std::error_code ec; !path.empty() && !std::filesystem::exists(path, ec))
+                    out += (out.empty() ? "" : "\n") + loaded.origin(key) + ": " + key + ": " +
+                           printable(path) + " is not there";
+        }
+    }
+    return out;
+}
+
+Result<> check_paths(const config::Loaded& loaded) {
+    const std::string missing = missing_paths(loaded);
+    return missing.empty() ? Result<>()
+                           : make_error(ErrorKind::config, "config_missing_file", missing);
+}
+
+// The configuration in use was loaded before any tool runs; named files are checked each by itself.
 Result<> validate(ToolContext& context) {
     const auto& options = *static_cast<const ValidateOptions*>(context.config.get());
     const std::vector<config::Section> sections = module::all_sections();
+    if (options.files.empty())
+        AMOSKYS_TRY_VOID(check_paths(context.loaded));
     for (const std::string& file : options.files) {
         config::Sources sources;
         sources.files.emplace_back(file);
-        const Result<config::Loaded> loaded = config::load(sections, sources);
-        if (!loaded)
-            return loaded.error();
+        AMOSKYS_TRY(loaded, config::load(sections, sources));
+        AMOSKYS_TRY_VOID(check_paths(loaded));
     }
     if (context.quiet)
         return {};
     return write_object(context.out, context.output, "validation",
                         {{"valid", true}, {"files", options.files}});
+}
+
+// What this executable carries in itself. A file that is there already with the same content counts
+// as written; with another, nothing at all is written.
+Result<> dump(ToolContext& context) {
+    const auto& options = *static_cast<const DumpOptions*>(context.config.get());
+    const std::filesystem::path folder = options.folder;
+    std::map<std::string, std::string> files;
+    files["amoskys.yaml"] = config::defaults_yaml(module::all_sections());
+    for (const module::ModuleInfo* info : module::all_modules())
+        if (info->data_files != nullptr)
+            for (const module::DataFile& file : info->data_files())
+                files[file.path] = file.text;
+    std::vector<std::string> fresh;
+    for (const auto& [name, text] : files) {
+        const auto there = read_file(folder / name, text.size());
+        if (there && *there == text)
+            continue;
+        if (there || there.error().kind != ErrorKind::no_input)
+            return make_error(
+                ErrorKind::cannot_create, "file_exists",
+                (folder / name).string() + " is there with another content; nothing was written");
+        fresh.push_back(name);
+    }
+    for (const std::string& name : fresh) {
+        AMOSKYS_TRY_VOID(make_directories((folder / name).parent_path(), 0755));
+        AMOSKYS_TRY_VOID(write_new_file(folder / name, files[name], 0644));
+    }
+    if (context.quiet)
+        return {};
+    AMOSKYS_TRY(rows, RowOutput::open(context.out, context.output, data_file_noun));
+    for (const auto& [name, text] : files)
+        if (!rows->row({{"file", (folder / name).string()}, {"bytes", text.size()}}))
+            return {};
+    return rows->finish();
 }
 
 constexpr std::array verb_table{
@@ -138,6 +214,8 @@ constexpr std::array verb_table{
     Verb{"show", "the merged settings; --effective --origin for all and where they came from",
          show_table, config::make_config<ShowOptions>, show,
          "amoskys config show --effective --origin"},
+    Verb{"dump", "writes out every data file that this executable carries (SNMP profiles...)",
+         dump_table, config::make_config<DumpOptions>, dump, "amoskys config dump /tmp/amoskys"},
     Verb{"schema",
          "JSON Schema of the configuration file",
          {},

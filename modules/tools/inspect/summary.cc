@@ -148,7 +148,10 @@ Json events_json(const Totals& totals) {
 Json summary_json(const Totals& totals, const wal::LogStats& stats,
                   const wire::DecodeCounts& decoded, std::uint64_t top) {
     Json out = Json::object();
-    out["records"] = stats.records;
+    std::uint64_t read = 0;
+    for (const auto& [kind, records] : totals.kinds)
+        read += records;
+    out["records"] = read;
     out["envelopes"] =
         at(totals.kinds, RecordKind::universal) + at(totals.kinds, RecordKind::legacy);
     out["events"] = decoded.events;
@@ -205,6 +208,12 @@ Result<> summary(module::ToolContext& context) {
     AMOSKYS_TRY_VOID(walk(*log, progress, step));
     AMOSKYS_TRY_VOID(add_lane_states(totals, *log));
     Json out = summary_json(totals, stats, decoder.counts(), options.top);
+    // In segments that were set aside or cannot be read; `gaps` names the ranges.
+    std::uint64_t unreadable = 0;
+    for (const wal::Damage& damage : log->damages())
+        if (damage.last.value != 0)
+            unreadable += damage.last.value - damage.first.value + 1;
+    out["unreadable_records"] = unreadable;
     out["damages"] = log->damages().size();
     return write_object(context.out, context.output, "summary", out);
 }

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <boost/asio/post.hpp>
 #include <fstream>
+#include <functional>
 
 #include "core/module/test/recording_emitter.h"
 
@@ -69,6 +71,40 @@ TEST_CASE("consecutive rows of one device and time make one record") {
     CHECK(record.events(1).metric_data().numeric_value() == 2);
     CHECK(record.events(1).metric_data().value_kind() == messaging::MetricData::NUMERIC);
     CHECK(emitter.flushes == 1);
+}
+
+TEST_CASE("the rest of the process gets its turn while a file is published") {
+    const Folder folder;
+    std::string rows = "device_id,ts_ns,cpu\n";
+    for (int i = 0; i < 1600; ++i)
+        rows += "d1," + std::to_string(1'730'000'000'000'000'000 + i) + ",1\n";
+    ReplayConfig config;
+    config.files = {folder.write("a.csv", rows)};
+    const FakeClock clock(1);
+    metrics::Registry metrics;
+    io::asio::io_context io;
+    const auto collector = modules::replay_module.make_collector(
+        {io, clock, metrics, std::make_shared<ReplayConfig>(config), true, "box"});
+    REQUIRE(collector.has_value());
+    module::RecordingEmitter emitter;
+    bool done = false;
+    std::size_t turns = 0, last_records = 0;
+    std::function<void()> other = [&] {
+        if (emitter.records.size() != last_records)
+            ++turns;  // some were published since the last turn
+        last_records = emitter.records.size();
+        if (!done)
+            io::asio::post(io, other);
+    };
+    auto task = (*collector)->run(emitter);
+    io::asio::co_spawn(io, std::move(task), [&](std::exception_ptr, Result<> result) {
+        CHECK(result.has_value());
+        done = true;
+    });
+    io::asio::post(io, other);
+    io.run();
+    CHECK(emitter.records.size() == 1600);
+    CHECK(turns >= 50);
 }
 
 TEST_CASE("a fault in the last file publishes nothing of the first") {

@@ -135,6 +135,38 @@ TEST_CASE("summary counts records, events, lanes and what is lost") {
     check_golden("summary", outcome.json);
 }
 
+TEST_CASE("summary tells records that can be read from those of a damaged segment") {
+    State state;
+    wal::Options options;
+    options.segment_max_bytes = 256 << 10;
+    auto opened = wal::Log::open(state.folder / "wal", options);
+    REQUIRE(ok(opened));
+    const auto segment = state.folder / "wal" / "00000002.mdb";
+    std::uint64_t count = 0;
+    const std::string payload(3000, 'x');
+    while (!std::filesystem::exists(state.folder / "wal" / "00000004.mdb")) {
+        wal::Group group;
+        wal::Append append;
+        append.kind = RecordKind::audit;
+        append.stored = as_bytes(payload);
+        append.digest = crypto::sha256(as_bytes(payload));
+        group.records.assign(10, append);
+        REQUIRE(ok((*opened)->append(group)));
+        count += 10;
+        REQUIRE(count < 10'000);
+    }
+    opened->reset();
+    std::ofstream(segment, std::ios::trunc) << "garbage";
+    const Outcome outcome = state.run(summary, SummaryOptions{});
+    REQUIRE_FALSE(outcome.error.has_value());
+    const auto read = outcome.json["records"].get<std::uint64_t>();
+    const auto lost = outcome.json["unreadable_records"].get<std::uint64_t>();
+    CHECK(outcome.json["records_by_kind"]["audit"] == read);
+    CHECK(lost > 0);
+    CHECK(read + lost == count);
+    CHECK(outcome.json["damages"] == 1);
+}
+
 TEST_CASE("summary and timeline of an empty log have all their keys") {
     State state;
     REQUIRE(ok(wal::Log::open(state.folder / "wal", {})));

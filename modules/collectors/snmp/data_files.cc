@@ -1,0 +1,15 @@
+// What `config dump` writes out of this module.
+#include "modules/collectors/snmp/data_files.h"
+
+#include "modules/collectors/snmp/profile.h"
+
+namespace amoskys::snmp {
+
+std::vector<module::DataFile> data_files() {
+    std::vector<module::DataFile> out;
+    for (const EmbeddedProfile& profile : embedded_profiles())
+        out.push_back({"snmp/" + std::string(profile.name) + ".yaml", profile.yaml});
+    return out;
+}
+
+}  // namespace amoskys::snmp
