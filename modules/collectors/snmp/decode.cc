@@ -68,7 +68,7 @@ class Builder {
     std::pair<const Metric*, const Value*> scalar(std::string_view name) const;
     std::string scalar_text(std::string_view name) const;
     void new_record();
-    void add(messaging::TelemetryEvent event);
+    void fit_last();
     void add_status();
     void add_metadata();
     void add_table(const Table& table, const std::vector<Rows>& columns,
@@ -90,7 +90,7 @@ class Builder {
     Decoded out_;
     std::size_t record_bytes_ = 0;
     Derivation derivation_;
-    std::set<std::string_view> seen_;
+    std::set<const Metric*> seen_;
 };
 
 messaging::DeviceTelemetry empty_record(const DeviceContext& device) {
@@ -134,15 +134,20 @@ void Builder::new_record() {
     record_bytes_ = out_.records.back().ByteSizeLong();
 }
 
-void Builder::add(messaging::TelemetryEvent event) {
-    const std::size_t size = size_bound(event);
-    if (record_bytes_ + size > max_record_bytes && out_.records.back().events_size() > 0) {
-        out_.records.back().set_batch_size(
-            static_cast<std::uint32_t>(out_.records.back().events_size()));
-        new_record();
+// The last event goes to a record of its own where this one has become too large by it.
+void Builder::fit_last() {
+    messaging::DeviceTelemetry& record = out_.records.back();
+    const std::size_t size = size_bound(record.events(record.events_size() - 1));
+    if (record_bytes_ + size <= max_record_bytes || record.events_size() == 1) {
+        record_bytes_ += size;
+        return;
     }
+    messaging::TelemetryEvent last = std::move(*record.mutable_events(record.events_size() - 1));
+    record.mutable_events()->RemoveLast();
+    record.set_batch_size(static_cast<std::uint32_t>(record.events_size()));
+    new_record();
+    *out_.records.back().add_events() = std::move(last);
     record_bytes_ += size;
-    *out_.records.back().add_events() = std::move(event);
 }
 
 void Builder::add_metadata() {
@@ -166,7 +171,7 @@ void Builder::add_metadata() {
 }
 
 void Builder::add_status() {
-    messaging::TelemetryEvent event;
+    messaging::TelemetryEvent& event = *out_.records.back().add_events();
     auto& status = begin_status(device_, status_of(result_), event);
     status.set_health_status(result_.cut_short ? "DEGRADED" : "HEALTHY");
     status.set_response_time_ms(device_.response_time_ms);
@@ -184,7 +189,7 @@ void Builder::add_status() {
         event.set_severity("WARN");
         (*event.mutable_attributes())["reason"] = "stopped answering during the poll";
     }
-    add(std::move(event));
+    fit_last();
 }
 
 void Builder::set_text(std::string_view raw, messaging::MetricData& data) {
@@ -243,18 +248,19 @@ void Builder::add_metric(const Metric& metric, const Value& value, const std::st
     if (!metric.stored || !has_value(value))
         return;
     if (metric.settles && derivation_.agent_is_fresh()) {
-        seen_.insert(metric.name);  // not missing: left out
+        seen_.insert(&metric);  // not missing: left out
         return;
     }
-    messaging::TelemetryEvent event;
+    messaging::TelemetryEvent& event = *out_.records.back().add_events();
     event.set_event_type("METRIC");
     auto& data = *event.mutable_metric_data();
     if (!set_value(metric, value, data)) {
+        out_.records.back().mutable_events()->RemoveLast();
         if (out_.unreadable.empty() || out_.unreadable.back() != metric.name)
             out_.unreadable.push_back(metric.name);
         return;
     }
-    seen_.insert(metric.name);
+    seen_.insert(&metric);
     data.set_metric_name(metric.name);
     data.set_metric_type(metric.kind == MetricKind::counter ? "COUNTER" : "GAUGE");
     data.set_unit(metric.unit);
@@ -265,7 +271,7 @@ void Builder::add_metric(const Metric& metric, const Value& value, const std::st
         if (column != &metric)
             all[column->name] = text;
     ++out_.metrics;
-    add(std::move(event));
+    fit_last();
 }
 
 void Builder::add_derived(const std::vector<Derived>& derived,
@@ -274,7 +280,7 @@ void Builder::add_derived(const std::vector<Derived>& derived,
     for (std::size_t i = 0; i < derived.size(); ++i) {
         if (!derived[i].stored || !values[i])
             continue;
-        messaging::TelemetryEvent event;
+        messaging::TelemetryEvent& event = *out_.records.back().add_events();
         event.set_event_type("METRIC");
         auto& data = *event.mutable_metric_data();
         data.set_metric_name(derived[i].name);
@@ -289,7 +295,7 @@ void Builder::add_derived(const std::vector<Derived>& derived,
         for (const auto& [column, text] : labels)
             all[column->name] = text;
         ++out_.metrics;
-        add(std::move(event));
+        fit_last();
     }
 }
 
@@ -337,7 +343,7 @@ void Builder::add_table(const Table& table, const std::vector<Rows>& columns,
 
 void Builder::find_missing() {
     const auto look = [this](const Metric& metric) {
-        if (metric.stored && !seen_.contains(metric.name) &&
+        if (metric.stored && !seen_.contains(&metric) &&
             std::ranges::find(out_.unreadable, metric.name) == out_.unreadable.end())
             out_.missing.push_back(metric.name);
     };
