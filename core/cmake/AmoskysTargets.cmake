@@ -1,7 +1,8 @@
 # One CMake target per folder: this is what enforces the directions of the layer table in core/README.md.
 #
-#   amoskys_core(NAME [HOT] DEPS layer... THIRD_PARTY tp::x...)     -> core_NAME from core/NAME/*.cc
-#   amoskys_module([HOT] DEPS ... THIRD_PARTY ...)                  -> module_NAME from modules/STAGE/NAME/*.cc
+#   amoskys_core(NAME [HOT file...] DEPS layer... THIRD_PARTY tp::x...)  -> core_NAME from core/NAME/*.cc
+#   amoskys_module([HOT file...] DEPS ... THIRD_PARTY ...)               -> module_NAME from modules/STAGE/NAME/*.cc
+# HOT: the files on a hot path (none named: all) are compiled for speed rather than size.
 # Both pick up test/*_test.cc (one Catch2 executable per folder, every case a ctest) and test/*_fuzz.cc.
 
 function(amoskys_common target)
@@ -9,9 +10,13 @@ function(amoskys_common target)
     target_link_libraries(${target} PRIVATE amoskys_warnings)
 endfunction()
 
-# On a hot path: for speed rather than size (release builds only).
 function(amoskys_hot target)
-    target_compile_options(${target} PRIVATE $<$<AND:$<CONFIG:Release>,$<NOT:$<BOOL:${AMOSKYS_SANITIZE}${AMOSKYS_COVERAGE}>>>:-O2>)
+    set(speed $<$<AND:$<CONFIG:Release>,$<NOT:$<BOOL:${AMOSKYS_SANITIZE}${AMOSKYS_COVERAGE}>>>:-O2>)
+    if(ARGN)
+        set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "${speed}")
+    else()
+        target_compile_options(${target} PRIVATE "${speed}")
+    endif()
 endfunction()
 
 function(amoskys_tests target folder)
@@ -49,26 +54,26 @@ function(amoskys_fuzzer target source library)
 endfunction()
 
 function(amoskys_core name)
-    cmake_parse_arguments(arg "HOT" "" "DEPS;THIRD_PARTY;TEST_DEPS" ${ARGN})
+    cmake_parse_arguments(arg "" "" "HOT;DEPS;THIRD_PARTY;TEST_DEPS" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cc")
     list(TRANSFORM arg_DEPS PREPEND core_)
     add_library(core_${name} STATIC ${sources})
     amoskys_common(core_${name})
-    if(arg_HOT)
-        amoskys_hot(core_${name})
+    if(HOT IN_LIST ARGN)
+        amoskys_hot(core_${name} ${arg_HOT})
     endif()
     target_link_libraries(core_${name} PUBLIC ${arg_DEPS} ${arg_THIRD_PARTY})
     amoskys_tests(core_${name} "${CMAKE_CURRENT_SOURCE_DIR}" ${arg_TEST_DEPS})
 endfunction()
 
 function(amoskys_module)
-    cmake_parse_arguments(arg "HOT" "" "DEPS;THIRD_PARTY;TEST_DEPS" ${ARGN})
+    cmake_parse_arguments(arg "" "" "HOT;DEPS;THIRD_PARTY;TEST_DEPS" ${ARGN})
     get_filename_component(name "${CMAKE_CURRENT_SOURCE_DIR}" NAME)
     file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cc")
     add_library(module_${name} STATIC ${sources})
     amoskys_common(module_${name})
-    if(arg_HOT)
-        amoskys_hot(module_${name})
+    if(HOT IN_LIST ARGN)
+        amoskys_hot(module_${name} ${arg_HOT})
     endif()
     list(TRANSFORM arg_DEPS PREPEND core_)
     target_link_libraries(module_${name} PUBLIC core_module ${arg_DEPS} ${arg_THIRD_PARTY})

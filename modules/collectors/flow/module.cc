@@ -84,6 +84,7 @@ const module::ModuleInfo flow_module{
     .metrics = flow::flow_metrics,
     .privileges = privileges,
     .make_collector = &flow::FlowCollector::make,
+    .spool_sync = std::chrono::milliseconds(100),
 };
 
 }  // namespace amoskys::modules
