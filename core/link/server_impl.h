@@ -1,16 +1,30 @@
 // The shell's parts, shared by server.cc and server_connection.cc only.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <deque>
 #include <map>
 #include <memory>
 
 #include "core/io/listener.h"
+#include "core/link/inspection_pool.h"
 #include "core/link/server.h"
 #include "core/link/server_session.h"
 
 namespace amoskys::link {
+
+// Envelopes of one connection that wait for their inspection, or behind one that does: beyond this
+// it is not read.
+inline constexpr std::size_t max_waiting_bytes = 1 << 20;
+
+// A frame whose turn has not come: either with the pool, or behind one that is.
+struct WaitingFrame {
+    std::shared_ptr<Inspection> inspection;
+    std::string body;  // where there is no inspection
+    std::size_t size_bytes = 0;
+};
 
 // One connection: its reader and writer task share it; a write that is with the log keeps it, too.
 struct ServerConnection {
@@ -34,6 +48,10 @@ struct ServerConnection {
     Stream stream;
     std::unique_ptr<ServerSession> session;  // after the handshake
     io::Event output_ready, output_taken;
+    std::deque<WaitingFrame> waiting;
+    std::size_t waiting_bytes = 0;
+    // The io thread has been told. Apart from the connection, which must end on the io thread.
+    std::shared_ptr<std::atomic<bool>> told = std::make_shared<std::atomic<bool>>(false);
     const std::uint64_t id;
     const std::string address;
     bool reader_ended = false, writer_ended = false;
@@ -60,6 +78,9 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     io::Task<bool> handshake(Connection connection);
     io::Task<bool> read_once(Connection connection, wire::FrameReader* reader);
     void handshake_failed(const Connection& connection, std::string_view reason);
+    void on_frame(const Connection& connection, ByteView body);
+    void inspect(const Connection& connection, std::shared_ptr<Inspection> inspection);
+    void take_inspected(std::uint64_t id);
     void pump(const Connection& connection);
     void submit(const Connection& connection, wal::WriteRequest write);
     void feed_starving();
@@ -81,6 +102,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     std::uint64_t next_id = 1, writes_in_flight = 0, failed_commits = 0, last_events = 0;
     SteadyTime last_tick;
     bool stopping = false;
+    InspectionPool inspections;  // last: its threads end before all that they tell
 };
 
 }  // namespace amoskys::link

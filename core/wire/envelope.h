@@ -84,6 +84,10 @@ Result<CutEnvelope> cut_envelope(ByteView stored, DeviceVisitor visit = nullptr,
                                  void* context = nullptr,
                                  std::size_t limit_bytes = max_envelope_bytes);
 
+// As cut_envelope with no look into the payload, for readers that decode it themselves: events,
+// times, gap and agent_is_device stay as they are in an empty one.
+Result<CutEnvelope> cut_top_level(ByteView stored, std::size_t limit_bytes = max_envelope_bytes);
+
 Digest canonical_digest(const CutEnvelope& envelope);      // SHA-256(before_sig | after_sig)
 std::string canonical_bytes(const CutEnvelope& envelope);  // before_sig | after_sig, copied
 
