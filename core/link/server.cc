@@ -35,7 +35,8 @@ Server::Impl::Impl(asio::io_context& io_, const Clock& clock_, metrics::Registry
       gauges(registry),
       listener(io_),
       group(io_),
-      changed(io_) {
+      changed(io_),
+      inspections(InspectionPool::threads_of_this_machine()) {
     last_tick = clock.steady();
     bus.log_origin = config.log_origin;
     bus.version = config.version;
@@ -333,6 +334,7 @@ io::Task<Result<>> Server::Impl::stop() {
     group.cancel();
     auto joining = group.join();
     auto joined = co_await std::move(joining);
+    inspections.stop();
     write_audits();
     write_cursors();
     reader_thread.reset();

@@ -80,7 +80,7 @@ void Server::Impl::take_frames(ServerConnection& connection) {
         if (!*body)
             break;
         connection.frame_began.reset();
-        session.on_frame(**body);
+        on_frame(connection, **body);
     }
     if (session.closing())
         reader = wire::FrameReader();
@@ -130,7 +130,8 @@ io::Task<Result<>> Server::Impl::serve(std::shared_ptr<Impl> impl, Connection co
     while (open) {
         auto reading = impl->read_once(connection);
         open = co_await std::move(reading);
-        while (open && !session.closing() && !session.wants_input()) {
+        while (open && !session.closing() &&
+               (!session.wants_input() || connection->waiting_bytes >= max_waiting_bytes)) {
             const bool going = co_await connection->output_taken.wait_for(100ms);
             open = going && connection->stream.is_open();
             if (connection->frame_began)  // it was not read
@@ -202,6 +203,57 @@ void Server::Impl::forget(const Connection& connection) {
     if (connection->session)
         --bus.open_sessions;
     changed.notify();
+}
+
+// In the order of their coming, whatever of them is inspected by other threads first.
+void Server::Impl::on_frame(ServerConnection& connection, ByteView body) {
+    auto& session = *connection.session;
+    auto inspection = inspections.empty() ? nullptr : session.prepare(body);
+    if (!inspection && connection.waiting.empty())
+        return session.on_frame(body);
+    WaitingFrame frame{inspection, {}, body.size()};
+    if (!inspection)
+        frame.body = as_text(body);
+    connection.waiting_bytes += frame.size_bytes;
+    connection.waiting.push_back(std::move(frame));
+    if (inspection)
+        inspect(connection, std::move(inspection));
+}
+
+void Server::Impl::inspect(const ServerConnection& connection,
+                           std::shared_ptr<Inspection> inspection) {
+    auto done = [weak = weak_from_this(), told = connection.told, id = connection.id, &to = io] {
+        if (told->exchange(true))
+            return;
+        asio::post(to, [weak, told, id] {
+            told->store(false);
+            if (const auto impl = weak.lock())
+                impl->take_inspected(id);
+        });
+    };
+    inspections.submit(std::move(inspection), std::move(done));
+}
+
+void Server::Impl::take_inspected(std::uint64_t id) {
+    const auto found = connections.find(id);
+    if (found == connections.end())
+        return;
+    const auto connection = found->second;
+    auto& session = *connection->session;
+    auto& waiting = connection->waiting;
+    while (!waiting.empty()) {
+        auto& next = waiting.front();
+        if (next.inspection && !next.inspection->done.load(std::memory_order_acquire))
+            break;
+        if (next.inspection)
+            session.on_inspected(*next.inspection);
+        else
+            session.on_frame(as_bytes(next.body));
+        connection->waiting_bytes -= next.size_bytes;
+        waiting.pop_front();
+    }
+    connection->output_taken.notify();
+    pump(connection);
 }
 
 // Whatever a session wants after something has happened to it.

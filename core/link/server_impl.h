@@ -2,16 +2,29 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 
 #include "core/io/listener.h"
 #include "core/io/tls_stream.h"
+#include "core/link/inspection_pool.h"
 #include "core/link/server.h"
 #include "core/link/server_session.h"
 #include "core/link/trust_journal.h"
 
 namespace amoskys::link {
+
+// Envelopes of one connection that wait for their inspection, or behind one that does: beyond this
+// it is not read.
+inline constexpr std::size_t max_waiting_bytes = 1 << 20;
+
+// A frame whose turn has not come: either with the pool, or behind one that is.
+struct WaitingFrame {
+    std::shared_ptr<Inspection> inspection;
+    std::string body;  // where there is no inspection
+    std::size_t size_bytes = 0;
+};
 
 // One connection: its reader and writer task share it; a write that is with the log keeps it, too.
 struct ServerConnection {
@@ -30,6 +43,10 @@ struct ServerConnection {
     wire::FrameReader reader;
     std::optional<SteadyTime> frame_began;  // a frame has begun to come
     io::Event output_ready, output_taken;
+    std::deque<WaitingFrame> waiting;
+    std::size_t waiting_bytes = 0;
+    // The io thread has been told. Apart from the connection, which must end on the io thread.
+    std::shared_ptr<std::atomic<bool>> told = std::make_shared<std::atomic<bool>>(false);
     const std::uint64_t id;
     const std::string host, address;
     bool at_the_gate = true;  // has not yet shown an identity that is in the trust map
@@ -68,6 +85,9 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     io::Task<bool> write_all(Connection connection, std::string_view out);
     void leave_gate(ServerConnection& connection);
     void handshake_failed(const Connection& connection, std::string_view reason);
+    void on_frame(ServerConnection& connection, ByteView body);
+    void inspect(const ServerConnection& connection, std::shared_ptr<Inspection> inspection);
+    void take_inspected(std::uint64_t id);
     void pump(const Connection& connection);
     void submit(const Connection& connection, wal::WriteRequest write);
     void feed_starving();
@@ -112,6 +132,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     TrustJournal journal;
     std::shared_ptr<const crypto::TrustMap> settled_trust;  // the log knows all of it
     bool trust_writing = false;
+    InspectionPool inspections;  // last: its threads end before all that they tell
 };
 
 }  // namespace amoskys::link

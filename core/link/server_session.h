@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "core/link/bus_state.h"
+#include "core/link/inspection.h"
 #include "core/link/subscription.h"
 #include "core/wire/envelope.h"
 #include "core/wire/frame.h"
@@ -52,6 +53,10 @@ class ServerSession {
     ServerSession& operator=(const ServerSession&) = delete;
 
     void on_frame(ByteView body);
+    // Instead of on_frame(), for a frame whose envelope is worth having inspected elsewhere; null
+    // for all others. Every inspection comes back by on_inspected(), and all frames in their order.
+    std::shared_ptr<Inspection> prepare(ByteView body);
+    void on_inspected(Inspection& inspection);
     void on_framing_error(const Error& error);
     void on_slow_frame();  // a frame has not come whole within limits.frame
     void flush();          // after the frames of one read
@@ -140,10 +145,11 @@ class ServerSession {
     // session_publish.cc
     void on_publish(const wire::PublishView& publish);
     bool spend_credit(std::uint64_t size_bytes);
-    void publish_universal(const Request& request);
+    void publish_universal(const Request& request, Inspection& inspection);
     void publish_legacy(const Request& request);
-    void judge_and_append(const Request& request, const wire::CutEnvelope& cut);
-    void accept(const Request& request, const wire::CutEnvelope& cut, wire::Verdict verdict);
+    void judge_and_append(const Request& request, Inspection& inspection);
+    void accept(const Request& request, Inspection& inspection, wire::Verdict verdict);
+    const crypto::TrustedKey* usable_key(std::string_view key_id) const;
     bool unsequenced_duplicate(const Request& request, std::string_view agent_key,
                                const Digest& digest, std::string& key32);
     bool admitted(const Request& request);
@@ -213,9 +219,9 @@ class ServerSession {
 
     std::optional<SteadyTime> last_head_;
     SteadyTime opened_, last_input_, last_publish_, last_ping_, last_receipt_;
-    // Of the envelope at hand: what the walk found, and the key that lookup() goes by.
-    std::vector<std::uint64_t> device_hashes_;
-    std::string lookup_key_id_;
+    std::uint64_t prepared_ = 0;  // inspections under way, and the sequence of the newest
+    SeqNo last_prepared_;
+    std::string lookup_key_id_;  // of the envelope at hand: the key that lookup() goes by
     std::uint64_t digest_searches_ = 0;
     SteadyTime digest_searches_since_;
     SeqNo receipt_sequence_;

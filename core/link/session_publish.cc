@@ -17,44 +17,21 @@ using wire::Status;
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t max_digest_searches_per_second = 4;
-constexpr std::size_t max_device_hashes = 256;
 
-struct DeviceCheck {
-    const crypto::TrustMap& trust;
-    const crypto::TrustedAgent& agent;
-    std::vector<std::uint64_t> hashes;
-    std::string last, denied;
-
-    static void visit(void* context, std::string_view device_id) {
-        auto& self = *static_cast<DeviceCheck*>(context);
-        if (device_id == self.last)
-            return;
-        self.last = device_id;
-        if (self.denied.empty() && !self.trust.may_send_device(self.agent, device_id))
-            self.denied = excerpt(device_id);
-        if (self.hashes.size() < max_device_hashes)
-            self.hashes.push_back(wal::device_hash(device_id));
-    }
-    std::vector<std::uint64_t> unique_hashes() {
-        std::ranges::sort(hashes);
-        hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-        return std::move(hashes);
-    }
-};
-
-// What the trust map says is in `agent`; views into `cut` stay valid as long as its bytes.
-wal::OwnedAppend make_record(const wire::CutEnvelope& cut, ByteView stored,
-                             const wire::Verdict& verdict) {
+// `cut` views into what becomes the record: it must not be used afterwards.
+wal::OwnedAppend make_record(Inspection& inspection, const wire::Verdict& verdict) {
+    const wire::CutEnvelope& cut = **inspection.cut;
     wal::OwnedAppend out;
     out.kind = cut.payload_kind == wire::PayloadKind::gap ? RecordKind::gap : RecordKind::universal;
     if (verdict.clock_ahead)
         out.flags |= wal::flag_future_time;
-    out.stored = to_string(stored);
     out.digest = verdict.digest;
     out.signature = to_string(cut.signature);
     out.source_hash = wal::source_hash(cut.agent_id, cut.lane, cut.key_id);
     out.first_event_ns = cut.first_event_ns;
     out.last_event_ns = cut.last_event_ns;
+    out.device_hashes = std::move(inspection.device_hashes);
+    out.stored = std::move(inspection.stored);
     return out;
 }
 
@@ -132,7 +109,48 @@ void ServerSession::on_publish(const wire::PublishView& publish) {
                       "malformed_compression");
     if (!admitted(request))
         return;
-    publish.legacy ? publish_legacy(request) : publish_universal(request);
+    if (publish.legacy)
+        return publish_legacy(request);
+    Inspection inspection(request.id, request.envelope, trust_, *agent_,
+                          bus_.limits.max_envelope_bytes);
+    publish_universal(request, inspection);
+}
+
+// Only what may be the lane's next, counted with what is inspected already: anything else is
+// answered without a look at its signature.
+std::shared_ptr<Inspection> ServerSession::prepare(ByteView body) {
+    if (closing_ || phase_ != Phase::open || lane_ == nullptr || !agent_->permissions.publish)
+        return nullptr;
+    const auto publish = wire::split_publish(body);
+    if (!publish || !*publish || (*publish)->legacy || (*publish)->zstd)
+        return nullptr;
+    const auto cut = wire::cut_top_level((*publish)->envelope, bus_.limits.max_envelope_bytes);
+    if (!cut || cut->payload_kind == wire::PayloadKind::gap || cut->epoch != expected_.epoch)
+        return nullptr;
+    const auto before = prepared_ > 0 ? last_prepared_ : expected_.last_sequence;
+    if (cut->sequence != before.next())
+        return nullptr;
+    auto out = std::make_shared<Inspection>((*publish)->request_id, (*publish)->envelope, trust_,
+                                            *agent_, bus_.limits.max_envelope_bytes);
+    out->key = usable_key(cut->key_id);
+    last_prepared_ = cut->sequence;
+    ++prepared_;
+    return out;
+}
+
+void ServerSession::on_inspected(Inspection& inspection) {
+    --prepared_;
+    if (closing_)
+        return;
+    last_input_ = bus_.clock.steady();
+    bus_.metrics.received.add();
+    const Request request{inspection.request_id, inspection.stored.size(),
+                          as_bytes(inspection.stored)};
+    if (!next_request_id(request.id))
+        return;
+    bus_.metrics.received_bytes.add(request.size_bytes);
+    if (spend_credit(request.size_bytes) && admitted(request))
+        publish_universal(request, inspection);
 }
 
 // Size, permission, rate and the state of the bus: what needs no look inside.
@@ -184,10 +202,16 @@ void ServerSession::refuse_form(const Request& request, const Error& error) {
     refuse(request, Status::invalid, error.message, label);
 }
 
-void ServerSession::publish_universal(const Request& request) {
-    DeviceCheck devices{*trust_, *agent_, {}, {}, {}};
-    const auto cut = wire::cut_envelope(request.envelope, &DeviceCheck::visit, &devices,
-                                        bus_.limits.max_envelope_bytes);
+void ServerSession::publish_universal(const Request& request, Inspection& inspection) {
+    if (inspection.trust != trust_) {  // the trust map has changed since
+        inspection.trust = trust_;
+        inspection.agent = agent_;
+        inspection.cut.reset();
+        inspection.checked.reset();
+    }
+    if (!inspection.cut)
+        inspection.look();
+    const auto& cut = *inspection.cut;
     if (!cut)
         return refuse_form(request, cut.error());
     wire::Verdict verdict;
@@ -203,18 +227,15 @@ void ServerSession::publish_universal(const Request& request) {
                       "lane '" + excerpt(cut->lane) + "' is not the lane of this session ('" +
                           (lane_ == nullptr ? std::string() : lane_->key.lane) + "')",
                       "lane_mismatch");
-    if (cut->agent_is_device)
-        DeviceCheck::visit(&devices, cut->agent_id);
     const auto kind = wire::classify(*cut, expected_);
-    if (!devices.denied.empty() && kind != wire::Class::old && kind != wire::Class::ahead) {
+    if (!inspection.denied.empty() && kind != wire::Class::old && kind != wire::Class::ahead) {
         verdict.status = Status::security_violation;
-        verdict.reason = "device '" + devices.denied + "' is not one of agent '" +
+        verdict.reason = "device '" + inspection.denied + "' is not one of agent '" +
                          peer_.common_name + "' (trust map)";
         verdict.reason_label = "device_denied";
         return refuse_with_audit(request, *cut, verdict);
     }
-    device_hashes_ = devices.unique_hashes();
-    judge_and_append(request, *cut);
+    judge_and_append(request, inspection);
 }
 
 wire::StoredDigest ServerSession::lookup(Epoch epoch, SeqNo sequence) {
@@ -241,7 +262,13 @@ wire::StoredDigest ServerSession::lookup(Epoch epoch, SeqNo sequence) {
     return find_in_log(bus_.log, lane_->key, lookup_key_id_, epoch, sequence);
 }
 
-void ServerSession::judge_and_append(const Request& request, const wire::CutEnvelope& cut) {
+const crypto::TrustedKey* ServerSession::usable_key(std::string_view key_id) const {
+    const auto* key = trust_->find_key(*agent_, key_id);
+    return key != nullptr && key->usable_at(bus_.clock.now_ns()) ? key : nullptr;
+}
+
+void ServerSession::judge_and_append(const Request& request, Inspection& inspection) {
+    const wire::CutEnvelope& cut = **inspection.cut;
     const bool sequenced = cut.sequence.value != 0;
     std::string key32;
     if (!sequenced) {
@@ -254,15 +281,15 @@ void ServerSession::judge_and_append(const Request& request, const wire::CutEnve
             return;
     }
     lookup_key_id_ = cut.key_id;
-    const auto* key = trust_->find_key(*agent_, cut.key_id);
-    if (key != nullptr && !key->usable_at(bus_.clock.now_ns()))
-        key = nullptr;
+    const auto* key = usable_key(cut.key_id);
     const wire::LaneState no_lane;
     wire::CustodyInput input{.envelope = cut, .lane = sequenced ? expected_ : no_lane, .key = key};
     input.lookup = [](void* context, Epoch epoch, SeqNo sequence) {
         return static_cast<ServerSession*>(context)->lookup(epoch, sequence);
     };
     input.lookup_context = this;
+    if (inspection.checked && inspection.key == key)
+        input.checked = inspection.checked;
     input.now_ns = bus_.clock.now_ns();
     auto verdict = wire::judge(input);
     if (verdict.append) {
@@ -270,7 +297,7 @@ void ServerSession::judge_and_append(const Request& request, const wire::CutEnve
             bus_.keys_in_flight.emplace(key32, verdict.digest);
             batch().keys.push_back(key32);
         }
-        return accept(request, cut, std::move(verdict));
+        return accept(request, inspection, std::move(verdict));
     }
     if (verdict.status == Status::ok) {  // a duplicate: OK once the original is committed
         (verdict.reason_label == "duplicate_unverified" ? bus_.metrics.unverified
@@ -311,8 +338,8 @@ void ServerSession::refuse_with_audit(const Request& request, const wire::CutEnv
            verdict.expected.value);
 }
 
-void ServerSession::accept(const Request& request, const wire::CutEnvelope& cut,
-                           wire::Verdict verdict) {
+void ServerSession::accept(const Request& request, Inspection& inspection, wire::Verdict verdict) {
+    const wire::CutEnvelope& cut = **inspection.cut;
     auto& to = batch();
     if (verdict.epoch_reset) {
         (verdict.epoch_linked ? bus_.metrics.resets_linked : bus_.metrics.resets_unlinked).add();
@@ -337,24 +364,26 @@ void ServerSession::accept(const Request& request, const wire::CutEnvelope& cut,
             bus_.clock.now_ns()));
         bus_.metrics.audits.add();
     }
-    auto record = make_record(cut, request.envelope, verdict);
-    record.device_hashes = std::move(device_hashes_);
-    if (cut.sequence.value == 0 && !to.keys.empty() && !cut.idempotency_key.empty())
+    const bool keyed = cut.sequence.value == 0 && !cut.idempotency_key.empty();
+    const auto events = cut.events;
+    const bool acknowledge = cut.requires_acknowledgment;
+    if (cut.sequence.value != 0) {
+        to.seen.push_back({cut.epoch, cut.sequence, verdict.digest});
+        expected_ = verdict.after;
+        to.after = std::move(verdict.after);
+    }
+    auto record = make_record(inspection, verdict);
+    if (keyed && !to.keys.empty())
         record.dedup_key = to.keys.back();
     if (record.kind == RecordKind::gap)
         ++to.gaps;
     if (verdict.clock_ahead)
         bus_.metrics.future_time.add();
     to.write.records.push_back(std::move(record));
-    to.answers.push_back({request.id, request.size_bytes, cut.events, false, bus_.clock.steady(),
-                          cut.requires_acknowledgment});
-    if (cut.sequence.value != 0) {
-        to.seen.push_back({cut.epoch, cut.sequence, verdict.digest});
-        expected_ = verdict.after;
-        to.after = std::move(verdict.after);
-    }
+    to.answers.push_back(
+        {request.id, request.size_bytes, events, false, bus_.clock.steady(), acknowledge});
     if (agent_->rate_limit_events > 0)
-        bus_.rates[agent_->agent_id].spend(cut.events);
+        bus_.rates[agent_->agent_id].spend(events);
 }
 
 }  // namespace amoskys::link

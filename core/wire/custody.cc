@@ -65,7 +65,7 @@ std::string gap_error(const CutEnvelope& envelope) {
 Verdict judge_old(const CustodyInput& input) {
     const CutEnvelope& envelope = input.envelope;
     check(input.lookup != nullptr, "an old sequence needs a digest lookup");
-    const Digest digest = canonical_digest(envelope);
+    const Digest digest = input.checked ? input.checked->digest : canonical_digest(envelope);
     const StoredDigest stored =
         input.lookup(input.lookup_context, envelope.epoch, envelope.sequence);
     if (stored.pruned || (stored.found && stored.digest == digest)) {
@@ -106,13 +106,6 @@ Verdict judge_clock(const CustodyInput& input, Class kind) {
     return out;
 }
 
-bool signature_fits(const crypto::TrustedKey& key, const CutEnvelope& envelope,
-                    const Digest& digest) {
-    if (key.algorithm == crypto::Algorithm::ed25519_sha256)
-        return crypto::verify_digest(key.key, crypto::envelope_tag, digest, envelope.signature);
-    return crypto::verify_bytes(key.key, as_bytes(canonical_bytes(envelope)), envelope.signature);
-}
-
 std::optional<Verdict> judge_signature(const CustodyInput& input, const Digest& digest) {
     const CutEnvelope& envelope = input.envelope;
     if (input.key == nullptr || (!envelope.key_id.empty() && envelope.key_id != input.key->id))
@@ -124,7 +117,8 @@ std::optional<Verdict> judge_signature(const CustodyInput& input, const Digest& 
         return refuse(Status::security_violation, "algorithm",
                       "signing_algorithm '" + excerpt(envelope.algorithm) +
                           "' is not the one the trust map pins (" + std::string(pinned) + ")");
-    if (!signature_fits(*input.key, envelope, digest))
+    if (!(input.checked ? input.checked->signature_fits
+                        : signature_fits(*input.key, envelope, digest)))
         return refuse(Status::security_violation, "bad_signature",
                       "bad signature (sequence " + digits(envelope.sequence.value) + ", key " +
                           input.key->id + ")");
@@ -177,6 +171,13 @@ Verdict judge_epoch(const CustodyInput& input, Verdict verdict) {
 }
 
 }  // namespace
+
+bool signature_fits(const crypto::TrustedKey& key, const CutEnvelope& envelope,
+                    const Digest& digest) {
+    if (key.algorithm == crypto::Algorithm::ed25519_sha256)
+        return crypto::verify_digest(key.key, crypto::envelope_tag, digest, envelope.signature);
+    return crypto::verify_bytes(key.key, as_bytes(canonical_bytes(envelope)), envelope.signature);
+}
 
 void accept_reset(LaneState& lane) {
     lane.unlinked_resets_today = 0;
@@ -236,7 +237,7 @@ Verdict judge(const CustodyInput& input) {
     Verdict verdict = judge_clock(input, kind);
     if (verdict.status != Status::ok)
         return verdict;
-    verdict.digest = canonical_digest(envelope);
+    verdict.digest = input.checked ? input.checked->digest : canonical_digest(envelope);
     if (auto refused = judge_signature(input, verdict.digest))
         return *refused;
     if (kind == Class::next && !same(envelope.prev_signature, input.lane.head_signature))

@@ -98,10 +98,19 @@ struct StoredDigest {  // what the log, or the session's uncommitted envelopes, 
 // Asked only for class old. A gap marker is found under its last sequence.
 using DigestLookup = StoredDigest (*)(void* context, Epoch epoch, SeqNo sequence);
 
+// Worked out before judge(), perhaps on another thread: it costs nearly all that an envelope costs.
+struct Checked {
+    Digest digest{};              // canonical_digest()
+    bool signature_fits = false;  // by the very key of the input
+};
+bool signature_fits(const crypto::TrustedKey& key, const CutEnvelope& envelope,
+                    const Digest& digest);
+
 struct CustodyInput {
     const CutEnvelope& envelope;
     const LaneState& lane;
     const crypto::TrustedKey* key;  // chosen by the trust map from key_id; nullptr = unknown key
+    std::optional<Checked> checked{};
     DigestLookup lookup = nullptr;
     void* lookup_context = nullptr;
     UnixNanos now_ns = 0;

@@ -180,8 +180,7 @@ class Cutter {
 
 }  // namespace
 
-Result<CutEnvelope> cut_envelope(ByteView stored, DeviceVisitor visit, void* context,
-                                 std::size_t limit_bytes) {
+Result<CutEnvelope> cut_top_level(ByteView stored, std::size_t limit_bytes) {
     if (stored.empty())
         return make_error(ErrorKind::bad_data, "envelope_empty", "empty envelope");
     if (stored.size() > limit_bytes)
@@ -194,7 +193,12 @@ Result<CutEnvelope> cut_envelope(ByteView stored, DeviceVisitor visit, void* con
     if (!cutter.has_payload())
         return make_error(ErrorKind::bad_data, "payload_missing",
                           "missing payload (one of fields 4, 5, 6, 7, 105)");
-    CutEnvelope out = cutter.result();
+    return cutter.result();
+}
+
+Result<CutEnvelope> cut_envelope(ByteView stored, DeviceVisitor visit, void* context,
+                                 std::size_t limit_bytes) {
+    AMOSKYS_TRY(out, cut_top_level(stored, limit_bytes));
     PayloadFacts facts;
     const std::string_view wrong =
         walk_payload(out.payload_kind, out.payload, visit, context, facts);

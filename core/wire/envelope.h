@@ -88,6 +88,10 @@ Result<CutEnvelope> cut_envelope(ByteView stored, DeviceVisitor visit = nullptr,
                                  void* context = nullptr,
                                  std::size_t limit_bytes = max_envelope_bytes);
 
+// As cut_envelope with no look into the payload, for readers that decode it themselves: events,
+// times, gap and agent_is_device stay as they are in an empty one.
+Result<CutEnvelope> cut_top_level(ByteView stored, std::size_t limit_bytes = max_envelope_bytes);
+
 // Whether the top level carries that hint; the payload is not walked.
 bool hints_no_compress(ByteView stored);
 

@@ -3,9 +3,11 @@
 #include <google/protobuf/arena.h>
 
 #include <array>
+#include <deque>
 
 #include "core/wire/envelope.h"
 #include "core/wire/legacy.h"
+#include "core/wire/metric_fields.h"
 #include "core/wire/proto_cursor.h"
 #include "core/wire/protobuf_log.h"
 #include "core/wire/stored_form.h"
@@ -21,11 +23,6 @@ constexpr std::size_t stored_limit_bytes = 16U << 20U;  // of a record, as wal/r
 bool parse(google::protobuf::MessageLite& message, ByteView bytes) {
     return bytes.size() <= INT32_MAX &&
            message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-}
-
-std::string_view label(const messaging::MetricData& metric, const std::string& name) {
-    const auto at = metric.labels().find(name);
-    return at == metric.labels().end() ? std::string_view() : std::string_view(at->second);
 }
 
 // event_type decides, then which message is there: they are no oneof.
@@ -52,27 +49,58 @@ EventKind kind_of(const messaging::TelemetryEvent& event) {
     return event.has_audit_event() ? EventKind::audit : EventKind::metric;
 }
 
-void set_value(const messaging::MetricData& metric, Event& out) {
+// As MetricFields, for what only protobuf could read.
+MetricFields fields_of(const messaging::TelemetryEvent& event) {
+    const auto label = [&](const char* name) {
+        const auto at = event.metric_data().labels().find(name);
+        return at == event.metric_data().labels().end() ? std::string_view()
+                                                        : std::string_view(at->second);
+    };
+    const auto& metric = event.metric_data();
+    MetricFields out;
+    out.event_type = event.event_type();
+    out.severity = event.severity();
+    out.time_ns = event.event_timestamp_ns();
+    out.name = metric.metric_name();
+    out.type = metric.metric_type();
+    out.unit = metric.unit();
+    out.index = metric.index();
+    out.text = metric.string_value();
+    out.binary = metric.binary_value();
+    out.source_label = label("source");
+    out.index_label = label("index");
+    out.numeric = metric.numeric_value();
+    out.counter = metric.counter_value();
+    out.value_kind = metric.value_kind();
+    out.boolean = metric.boolean_value();
+    return out;
+}
+
+RecordFields fields_of(const messaging::DeviceTelemetry& record) {
+    return {record.device_id(), record.collection_agent(), record.timestamp_ns()};
+}
+
+void set_value(const MetricFields& metric, Event& out) {
     using Metric = messaging::MetricData;
-    switch (metric.value_kind()) {
+    switch (metric.value_kind) {
         case Metric::TEXT:
-            out.value = std::string_view(metric.string_value());
+            out.value = metric.text;
             return;
         case Metric::BOOLEAN:
-            out.value = metric.boolean_value();
+            out.value = metric.boolean;
             return;
         case Metric::BINARY:
-            out.value = std::string_view(metric.binary_value());
+            out.value = metric.binary;
             return;
         default:
             break;
     }
-    if (metric.value_kind() == Metric::UNSPECIFIED && !metric.string_value().empty())
-        out.value = std::string_view(metric.string_value());
-    else if (metric.counter_value() != 0)
-        out.value = metric.counter_value();
+    if (metric.value_kind == Metric::UNSPECIFIED && !metric.text.empty())
+        out.value = metric.text;
+    else if (metric.counter != 0)
+        out.value = metric.counter;
     else
-        out.value = metric.numeric_value();
+        out.value = metric.numeric;
 }
 
 // What the events of one envelope share.
@@ -99,6 +127,12 @@ struct EventDecoder::Impl {
         return google::protobuf::Arena::CreateMessage<Message>(&arena);
     }
 
+    void reset(const Origin& of) {
+        arena.Reset();
+        rewritten.clear();
+        origin = of;
+    }
+
     bool emit(Event& event) {
         ++counts->events;
         event.offset = origin.offset;
@@ -107,45 +141,74 @@ struct EventDecoder::Impl {
         return (*visit)(event);
     }
 
-    bool telemetry(const messaging::DeviceTelemetry& record,
-                   const messaging::TelemetryEvent& event) {
+    void set_common(const RecordFields& record, UnixNanos time_ns, ByteView bytes, Event& out) {
+        out.event_bytes = bytes;
+        out.time_ns = first_of(time_ns, first_of(record.timestamp_ns, origin.ts_ns));
+        out.device = first_of(record.device, origin.agent_id);
+        out.source = first_of(record.collection_agent, origin.lane);
+    }
+
+    bool metric(const RecordFields& record, const MetricFields& metric, ByteView bytes) {
         Event out;
-        out.event = &event;
-        out.record = &record;
-        out.kind = kind_of(event);
-        out.time_ns =
-            first_of(event.event_timestamp_ns(), first_of(record.timestamp_ns(), origin.ts_ns));
-        out.device = first_of(record.device_id(), origin.agent_id);
-        out.source = first_of(record.collection_agent(), origin.lane);
-        out.severity = event.severity();
-        if (out.kind == EventKind::metric) {
-            const auto& metric = event.metric_data();
-            out.metric = metric.metric_name();
-            out.type = metric.metric_type();
-            out.unit = metric.unit();
-            out.index = first_of(metric.index(), label(metric, "index"));
-            out.source = first_of(label(metric, "source"), out.source);
-            set_value(metric, out);
-        }
+        set_common(record, metric.time_ns, bytes, out);
+        out.severity = metric.severity;
+        out.metric = metric.name;
+        out.type = metric.type;
+        out.unit = metric.unit;
+        out.index = first_of(metric.index, metric.index_label);
+        out.source = first_of(metric.source_label, out.source);
+        set_value(metric, out);
         return emit(out);
     }
 
+    bool telemetry(const RecordFields& record, ByteView bytes) {
+        MetricFields fields;
+        if (read_metric(bytes, fields))
+            return metric(record, fields, bytes);
+        auto* event = make<messaging::TelemetryEvent>();
+        if (!parse(*event, bytes)) {
+            ++counts->malformed_events;
+            return true;
+        }
+        if (kind_of(*event) == EventKind::metric)
+            return metric(record, fields_of(*event), bytes);
+        Event out;
+        set_common(record, event->event_timestamp_ns(), bytes, out);
+        out.kind = kind_of(*event);
+        out.event = event;
+        out.severity = event->severity();
+        return emit(out);
+    }
+
+    // The events that can be read alone are given, with as much of the record as they need: one
+    // with text that is not UTF-8 does not take the others with it.
     bool record(ByteView bytes) {
-        auto* message = make<messaging::DeviceTelemetry>();
-        if (!parse(*message, bytes))
-            return salvage_record(bytes);
-        for (const auto& event : message->events())
-            if (!telemetry(*message, event))
+        RecordFields fields;
+        events.clear();
+        if (!read_record(bytes, fields, events)) {
+            events.clear();
+            fields = salvage_record(bytes);
+        }
+        if (events.empty() && !parse(*make<messaging::DeviceTelemetry>(), bytes))
+            ++counts->malformed_events;
+        for (const ByteView event : events)
+            if (!telemetry(fields, event))
                 return false;
         return true;
     }
 
-    // Some text in it is not UTF-8: protobuf refuses all for one field. The events that parse alone
-    // are given, with as much of the record as they need.
-    bool salvage_record(ByteView bytes) {
+    // Whatever of the record's own fields protobuf reads, each alone.
+    RecordFields salvage_record(ByteView bytes) {
         using Record = messaging::DeviceTelemetry;
         auto* rest = make<Record>();
-        std::vector<ByteView> events;
+        if (auto* whole = make<Record>(); parse(*whole, bytes)) {
+            // Lenient encoding: the events' bytes are written anew, as they are not found by ours.
+            for (const auto& event : whole->events()) {
+                const std::string& text = rewritten.emplace_back(event.SerializeAsString());
+                events.push_back(as_bytes(text));
+            }
+            return fields_of(*whole);
+        }
         ProtoCursor cursor(bytes);
         while (!cursor.at_end()) {
             FieldTag tag;
@@ -165,15 +228,7 @@ struct EventDecoder::Impl {
                     rest->MergeFrom(part);
             }
         }
-        counts->malformed_events += events.empty() ? 1 : 0;
-        for (const ByteView view : events) {
-            auto* event = make<messaging::TelemetryEvent>();
-            if (!parse(*event, view))
-                ++counts->malformed_events;
-            else if (!telemetry(*rest, *event))
-                return false;
-        }
-        return true;
+        return fields_of(*rest);
     }
 
     bool process(ByteView bytes, std::string_view device) {
@@ -273,7 +328,7 @@ struct EventDecoder::Impl {
     }
 
     bool universal(ByteView stored) {
-        if (const auto cut = cut_envelope(stored, nullptr, nullptr, stored_limit_bytes)) {
+        if (const auto cut = cut_top_level(stored, stored_limit_bytes)) {
             origin.agent_id = cut->agent_id;
             origin.lane = cut->lane;
             origin.ts_ns = cut->ts_ns;
@@ -337,6 +392,8 @@ struct EventDecoder::Impl {
     std::vector<char> block;  // before arena: outlives it
     google::protobuf::Arena arena;
     Origin origin;
+    std::vector<ByteView> events;       // of the record at hand
+    std::deque<std::string> rewritten;  // bytes behind some of them
     DecodeCounts* counts = nullptr;
     const Visit* visit = nullptr;
 };
@@ -358,9 +415,7 @@ bool EventDecoder::decode_record(RecordKind kind, ByteView stored, const Digest&
 bool EventDecoder::decode(RecordKind kind, ByteView stored, std::uint64_t offset,
                           const Visit& visit) {
     ++counts_.envelopes;
-    impl_->arena.Reset();
-    impl_->origin = {};
-    impl_->origin.offset = offset;
+    impl_->reset({{}, {}, 0, offset});
     impl_->counts = &counts_;
     impl_->visit = &visit;
     switch (kind) {
@@ -378,8 +433,7 @@ bool EventDecoder::decode(RecordKind kind, ByteView stored, std::uint64_t offset
 
 bool EventDecoder::decode_batch(ByteView batch, std::string_view agent_id, std::string_view lane,
                                 const Visit& visit) {
-    impl_->arena.Reset();
-    impl_->origin = {agent_id, lane, 0, 0};
+    impl_->reset({agent_id, lane, 0, 0});
     impl_->counts = &counts_;
     impl_->visit = &visit;
     return impl_->batch(batch);

@@ -47,9 +47,11 @@ struct Event {
     std::string_view metric, type, unit, index;  // type GAUGE, COUNTER...; index = table row
     // monostate for kinds other than metric; text also for binary values, as they are.
     std::variant<std::monostate, double, std::uint64_t, std::string_view, bool> value;
-    // Messages behind the row, for kinds other than metric and for labels; may be null.
+    // The TelemetryEvent behind the row: its bytes, and for kinds other than metric the message.
+    // Nobody has built it for a metric (metric_fields.h): labels and attributes are in the bytes.
+    ByteView event_bytes;
     const messaging::TelemetryEvent* event = nullptr;
-    const messaging::DeviceTelemetry* record = nullptr;
+    // Messages behind rows of the other kinds; may be null.
     const messaging::ProcessEvent* process = nullptr;
     const messaging::FlowEvent* flow = nullptr;
     const messaging::GapMarker* gap = nullptr;

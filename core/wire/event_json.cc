@@ -124,7 +124,7 @@ Json message_json(const pb::Message& message) {
     return out;
 }
 
-Json value_json(const Event& event) {
+Json value_json(const Event& event, bool binary) {
     if (const auto* value = std::get_if<double>(&event.value))
         return number(*value);
     if (const auto* value = std::get_if<std::uint64_t>(&event.value))
@@ -134,24 +134,20 @@ Json value_json(const Event& event) {
     const auto* text = std::get_if<std::string_view>(&event.value);
     if (text == nullptr)
         return {};
-    const bool binary = event.event != nullptr &&
-                        event.event->metric_data().value_kind() == messaging::MetricData::BINARY;
     return binary ? to_hex(as_bytes(*text)) : std::string(*text);
 }
 
 void add_metric(Json& out, const Event& event) {
+    messaging::TelemetryEvent message;
+    message.ParseFromArray(event.event_bytes.data(), static_cast<int>(event.event_bytes.size()));
+    const auto& metric = message.metric_data();
     out["metric"] = event.metric;
     out["type"] = event.type;
-    out["value"] = value_json(event);
+    out["value"] = value_json(event, metric.value_kind() == messaging::MetricData::BINARY);
     out["unit"] = event.unit;
     out["index"] = event.index;
-    if (event.event == nullptr) {
-        out["labels"] = Json::object();
-        return;
-    }
-    out["labels"] = labels_json(event.event->metric_data().labels());
-    if (const auto at = event.event->attributes().find("raw");
-        at != event.event->attributes().end())
+    out["labels"] = labels_json(metric.labels());
+    if (const auto at = message.attributes().find("raw"); at != message.attributes().end())
         out["raw"] = at->second;
 }
 

@@ -3,6 +3,7 @@
 // varints must be minimal and groups do not exist.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -17,30 +18,41 @@ struct FieldTag {
     WireType type = WireType::varint;
 };
 
+// Moves `at` behind the varint; false on truncated, overlong or non-minimal input.
+inline bool read_long_varint(const std::uint8_t*& at, const std::uint8_t* end,
+                             std::uint64_t& value) {
+    value = 0;
+    for (unsigned shift = 0; shift < 70 && at != end; shift += 7) {
+        const std::uint8_t byte = *at++;
+        if (shift == 63 && byte > 1)
+            return false;  // beyond 64 bits
+        value |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
+        if ((byte & 0x80U) == 0)
+            return byte != 0 || shift == 0;
+    }
+    return false;
+}
+
+// Most tags, lengths and small numbers have one byte.
+inline bool read_varint(const std::uint8_t*& at, const std::uint8_t* end, std::uint64_t& value) {
+    if (at == end || *at >= 0x80U)
+        return read_long_varint(at, end, value);
+    value = *at++;
+    return true;
+}
+
 class ProtoCursor {
   public:
-    explicit ProtoCursor(ByteView data) : data_(data) {}
+    explicit ProtoCursor(ByteView data)
+        : begin_(data.data()), at_(begin_), end_(begin_ + data.size()) {}
 
-    bool at_end() const { return position_ == data_.size(); }
-    std::size_t position() const { return position_; }
-    std::size_t left() const { return data_.size() - position_; }
+    bool at_end() const { return at_ == end_; }
+    std::size_t position() const { return static_cast<std::size_t>(at_ - begin_); }
+    std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
 
     // Each returns false on truncated, overlong or non-minimal input; the position is then
     // unspecified.
-    bool varint(std::uint64_t& value) {
-        value = 0;
-        for (unsigned shift = 0; shift < 70; shift += 7) {
-            if (at_end())
-                return false;
-            const std::uint8_t byte = data_[position_++];
-            if (shift == 63 && byte > 1)
-                return false;  // beyond 64 bits
-            value |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
-            if ((byte & 0x80U) == 0)
-                return byte != 0 || shift == 0;
-        }
-        return false;
-    }
+    bool varint(std::uint64_t& value) { return read_varint(at_, end_, value); }
 
     // Wire types 3 and 4 (groups), 6 and 7, and field number 0 are refused.
     bool tag(FieldTag& out) {
@@ -56,6 +68,15 @@ class ProtoCursor {
     bool bytes(ByteView& out) {
         std::uint64_t size = 0;
         return varint(size) && take(size, out);
+    }
+
+    bool fixed64(std::uint64_t& value) {
+        ByteView view;
+        if (!take(sizeof value, view))
+            return false;
+        static_assert(std::endian::native == std::endian::little);
+        std::memcpy(&value, view.data(), sizeof value);
+        return true;
     }
 
     bool skip(WireType type) {
@@ -78,13 +99,14 @@ class ProtoCursor {
     bool take(std::uint64_t size, ByteView& out) {
         if (size > left())
             return false;
-        out = data_.subspan(position_, size);
-        position_ += size;
+        out = {at_, static_cast<std::size_t>(size)};
+        at_ += size;
         return true;
     }
 
-    ByteView data_;
-    std::size_t position_ = 0;
+    const std::uint8_t* begin_;
+    const std::uint8_t* at_;
+    const std::uint8_t* end_;
 };
 
 // The writing side, for bytes that must come out the same every time.

@@ -1,6 +1,7 @@
 #include "core/wire/event.h"
 
 #include <catch2/catch.hpp>
+#include <random>
 #include <vector>
 
 #include "core/wire/audit.h"
@@ -273,4 +274,127 @@ TEST_CASE("event filter matches globs, words and times, and both spellings of a 
     event.kind = EventKind::process;
     filter.kinds.clear();
     CHECK_FALSE(filter.matches(event));
+}
+
+namespace {
+
+// One row as protobuf's own reading of the record gives it.
+std::string expected_row(const messaging::DeviceTelemetry& record,
+                         const messaging::TelemetryEvent& event) {
+    const auto& metric = event.metric_data();
+    const auto label = [&](const char* name) {
+        const auto at = metric.labels().find(name);
+        return at == metric.labels().end() ? std::string() : at->second;
+    };
+    const auto or_else = [](std::string a, std::string b) { return a.empty() ? b : a; };
+    using Metric = messaging::MetricData;
+    std::string value = std::to_string(metric.numeric_value());
+    if (metric.value_kind() == Metric::BOOLEAN)
+        value = metric.boolean_value() ? "true" : "false";
+    else if (metric.value_kind() == Metric::BINARY)
+        value = to_hex(as_bytes(metric.binary_value()));
+    else if (metric.value_kind() == Metric::TEXT ||
+             (metric.value_kind() == Metric::UNSPECIFIED && !metric.string_value().empty()))
+        value = metric.string_value();
+    else if (metric.counter_value() != 0)
+        value = std::to_string(metric.counter_value());
+    const UnixNanos own = event.event_timestamp_ns();
+    const UnixNanos time_ns = own != 0 ? own : record.timestamp_ns();
+    return or_else(record.device_id(), "edge-1") + "|" +
+           or_else(label("source"), or_else(record.collection_agent(), "snmp")) + "|" +
+           or_else(event.severity(), "INFO") + "|" + std::to_string(time_ns != 0 ? time_ns : ts) +
+           "|" + metric.metric_name() + "|" + metric.metric_type() + "|" + metric.unit() + "|" +
+           or_else(metric.index(), label("index")) + "|" + value;
+}
+
+std::string row_of(const Event& event, bool binary) {
+    struct Text {
+        bool binary;
+        std::string operator()(std::monostate) const { return {}; }
+        std::string operator()(double value) const { return std::to_string(value); }
+        std::string operator()(std::uint64_t value) const { return std::to_string(value); }
+        std::string operator()(bool value) const { return value ? "true" : "false"; }
+        std::string operator()(std::string_view value) const {
+            return binary ? to_hex(as_bytes(value)) : std::string(value);
+        }
+    };
+    return std::string(event.device) + "|" + std::string(event.source) + "|" +
+           std::string(event.severity) + "|" + std::to_string(event.time_ns) + "|" +
+           std::string(event.metric) + "|" + std::string(event.type) + "|" +
+           std::string(event.unit) + "|" + std::string(event.index) + "|" +
+           std::visit(Text{binary}, event.value);
+}
+
+}  // namespace
+
+TEST_CASE("whatever protobuf reads of a record's metrics, the decoder reads the same") {
+    const unsigned seed = 20261126;
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    auto base = record();
+    for (int i = 0; i < 3; ++i)
+        *base.add_events() = base.events(0);
+    base.mutable_events(1)->set_event_timestamp_ns(77);
+    base.mutable_events(1)->set_severity("ERROR");
+    base.mutable_events(1)->set_event_type("METRIC");
+    base.mutable_events(1)->add_tags("größe");
+    base.mutable_events(2)->mutable_metric_data()->set_value_kind(messaging::MetricData::TEXT);
+    base.mutable_events(2)->mutable_metric_data()->set_string_value("läuft");
+    (*base.mutable_events(2)->mutable_metric_data()->mutable_labels())["index"] = "9";
+    base.mutable_events(2)->mutable_metric_data()->clear_index();
+    base.mutable_events(3)->mutable_metric_data()->set_value_kind(messaging::MetricData::BINARY);
+    base.mutable_events(3)->mutable_metric_data()->set_binary_value("\xff\x01");
+    const std::string bytes = base.SerializeAsString();
+    unsigned read = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        std::string changed = bytes;
+        for (auto flips = random() % 3; flips > 0; --flips)
+            changed[random() % changed.size()] = static_cast<char>(random());
+        messaging::DeviceTelemetry message;
+        if (!message.ParseFromString(changed))
+            continue;
+        std::vector<std::string> expected;
+        std::vector<bool> binary;
+        bool metrics = true;
+        for (const auto& event : message.events()) {
+            metrics = metrics && (event.event_type().empty() || event.event_type() == "METRIC") &&
+                      !event.has_log_data() && !event.has_alarm_data() &&
+                      !event.has_status_data() && !event.has_security_event() &&
+                      !event.has_audit_event();
+            expected.push_back(expected_row(message, event));
+            binary.push_back(event.metric_data().value_kind() == messaging::MetricData::BINARY);
+        }
+        if (!metrics)
+            continue;
+        ++read;
+        std::vector<std::string> rows;
+        EventDecoder decoder;
+        const std::string stored = envelope(PayloadKind::device, changed);
+        decoder.decode(RecordKind::universal, as_bytes(stored), 0, [&](const Event& event) {
+            rows.push_back(row_of(event, rows.size() < binary.size() && binary[rows.size()]));
+            return true;
+        });
+        REQUIRE(rows == expected);
+        CHECK(decoder.counts().malformed_events == 0);
+    }
+    CHECK(read > 5'000);
+}
+
+TEST_CASE("a lenient encoding gives the same rows as the strict one") {
+    const std::string strict = record().events(0).SerializeAsString();
+    const auto rows = [](std::string_view length) {
+        const std::string event = record().events(0).SerializeAsString();
+        std::string payload = "\x0a\x08router-1\x2a";
+        payload += length;
+        payload += event;
+        return decode(RecordKind::universal, envelope(PayloadKind::device, payload));
+    };
+    REQUIRE(strict.size() < 128);
+    const char size = static_cast<char>(strict.size());
+    const char open = static_cast<char>(strict.size() | 0x80U);
+    const auto minimal = rows(std::string(1, size));
+    const auto longer = rows(std::string{open, '\0'});
+    REQUIRE(minimal.rows.size() == 1);
+    CHECK(minimal.rows == longer.rows);
+    CHECK(longer.counts.malformed_events == 0);
 }
