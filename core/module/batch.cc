@@ -229,9 +229,9 @@ bool is_urgent(const messaging::TelemetryEvent& event) {
 // A batch of its own, so that it waits for nothing.
 io::Task<Result<>> BatchEmitter::emit_urgent(messaging::DeviceTelemetry record) {
     const Result<Spool*> opened = urgent_();
-    if (opened.has_error())
+    if (opened.has_error() && !is_full_disk(opened.error()))
         co_return opened.error();
-    Spool* const spool = *opened;
+    Spool* const spool = opened ? *opened : &spool_;  // no disk for a second one: with the others
     Result<std::vector<messaging::DeviceTelemetry>> split =
         split_record(std::move(record), limits_.max_bytes);
     if (split.has_error())

@@ -21,11 +21,12 @@ Error cancelled_error() {
     return make_error(ErrorKind::interrupted, "interrupted", "stopped while waiting for the spool");
 }
 
-bool heals_by_itself(const Error& error) {
-    return error.code == "wal_disk_low" || error.code == "wal_disk_full";
-}
-
 }  // namespace
+
+bool is_full_disk(const Error& error) {
+    return error.code == "wal_disk_low" || error.code == "wal_disk_full" ||
+           error.code == "spool_disk_full";
+}
 
 Spool::Spool(io::asio::io_context& io, SpoolOptions options, std::unique_ptr<wal::Log> log)
     : io_(io),
@@ -185,7 +186,7 @@ void Spool::on_written(Group& group) {
             write_group();
         else if (!forming_.records.empty() && !timer_armed_)
             arm_timer(options_.sync_interval);
-    } else if (heals_by_itself(result.error())) {
+    } else if (is_full_disk(result.error())) {
         if (stats_.trouble.empty())
             log::error(component, "disk_full", result.error().message, {{"lane", options_.lane}});
         stats_.trouble = result.error().message;
@@ -230,9 +231,12 @@ Result<> Spool::write_now(wal::WriteRequest request) {
     if (!writer_->submit(std::move(request)))
         return make_error(ErrorKind::io, "spool_stopped", "the spool's writer has stopped");
     const Result<wal::Appended> result = done.get();
-    if (!result)
-        return result.error();
-    return {};
+    if (result)
+        return {};
+    const Error& error = result.error();
+    return is_full_disk(error) ? make_error(ErrorKind::unavailable, "spool_disk_full",
+                                            error.message, error.hint)
+                               : error;
 }
 
 // Cursors and receipts: they may be lost by a crash, never lead.

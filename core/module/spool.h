@@ -63,6 +63,9 @@ struct SpoolStats {
     std::string trouble;  // the disk is full: appended envelopes wait in memory
 };
 
+// The disk has no room: it passes by itself when space returns.
+bool is_full_disk(const Error& error);
+
 class Spool final : public link::Source {
   public:
     static Result<std::unique_ptr<Spool>> open(io::asio::io_context& io, SpoolOptions options);

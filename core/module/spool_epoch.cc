@@ -101,14 +101,9 @@ Result<> Spool::write_draft(Draft& draft) {
     const std::uint64_t records = draft.step.records.size();
     const Result<> written = write_now(std::exchange(draft.step, {}));
     draft.step_size = 0;
-    if (written) {
+    if (written)
         newest_offset_ += records;
-        return {};
-    }
-    const Error& error = written.error();
-    const bool disk = error.code == "wal_disk_low" || error.code == "wal_disk_full";
-    return disk ? make_error(ErrorKind::unavailable, "spool_disk_full", error.message, error.hint)
-                : error;
+    return written;
 }
 
 // All of the new epoch in the log; the state turns to it with the last step.

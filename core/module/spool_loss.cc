@@ -26,14 +26,17 @@ Result<> Spool::reject(SeqNo sequence, const std::string& reason) {
     AMOSKYS_TRY(envelope, stored(sequence));
     AMOSKYS_TRY(before, signature_of({sequence.value - 1}));
     AMOSKYS_TRY(cut, wire::cut_envelope(as_bytes(envelope)));
-    // Kept first: with the marker on disk the lane goes on without it.
-    AMOSKYS_TRY_VOID(quarantine(options_.folder, {.lane = {options_.agent_id, options_.lane},
-                                                  .epoch = builder_->state().epoch,
-                                                  .sequence = sequence,
-                                                  .time_ns = options_.clock->now_ns(),
-                                                  .reason = reason,
-                                                  .events = cut.events,
-                                                  .envelope = envelope}));
+    // Kept first: with the marker on disk the lane goes on without it. Until it can be kept (a full
+    // disk) the lane tries again.
+    const Result<> kept = quarantine(options_.folder, {.lane = {options_.agent_id, options_.lane},
+                                                       .epoch = builder_->state().epoch,
+                                                       .sequence = sequence,
+                                                       .time_ns = options_.clock->now_ns(),
+                                                       .reason = reason,
+                                                       .events = cut.events,
+                                                       .envelope = envelope});
+    if (!kept)
+        return make_error(ErrorKind::unavailable, "quarantine_write", kept.error().message);
     Gap gap;
     gap.marker = {.first = sequence,
                   .last = sequence,
@@ -115,7 +118,11 @@ Result<> Spool::make_room(std::uint64_t bytes) {
     if (options_.when_full != WhenFull::drop_oldest ||
         stats_.pending_bytes + bytes <= options_.max_bytes)
         return {};
-    return drop_oldest(stats_.pending_bytes + bytes - options_.max_bytes + options_.max_bytes / 16);
+    const Result<> dropped =
+        drop_oldest(stats_.pending_bytes + bytes - options_.max_bytes + options_.max_bytes / 16);
+    // The marker does not fit on the disk: nothing is dropped yet. What is appended waits in
+    // memory, and wait_room() for the disk.
+    return !dropped && is_full_disk(dropped.error()) ? Result<>() : dropped;
 }
 
 // Replaces the oldest envelopes that no bus can have seen by one gap marker; an adjoining marker
@@ -129,7 +136,7 @@ Result<> Spool::drop_oldest(std::uint64_t bytes) {
             gap = known;
             first = known.marker.last.value + 1;
         }
-    std::uint64_t freed = 0, dropped = 0;
+    std::uint64_t freed = 0, dropped = 0, dropped_events = 0;
     std::uint64_t last = first - 1;
     for (auto size = sizes_.lower_bound(first); size != sizes_.end() && size->first == last + 1 &&
                                                 freed < bytes && size->first <= durable_.value;
@@ -152,7 +159,7 @@ Result<> Spool::drop_oldest(std::uint64_t bytes) {
         if (gap.head_events.size() < counted_head)
             gap.head_events.push_back(cut.events);
         ++dropped;
-        stats_.dropped_events += cut.events;
+        dropped_events += cut.events;
         freed += size->second;
         last = size->first;
     }
@@ -164,6 +171,7 @@ Result<> Spool::drop_oldest(std::uint64_t bytes) {
         sizes_.erase(sequence);
     stats_.pending_bytes -= freed;
     stats_.dropped_envelopes += dropped;
+    stats_.dropped_events += dropped_events;
     stats_.dropped_bytes += freed;
     log::warning(component, "dropped_oldest", "the spool is full; a gap marker tells the bus",
                  {{"lane", options_.lane}, {"envelopes", dropped}, {"bytes", freed}});
