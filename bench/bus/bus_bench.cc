@@ -10,6 +10,7 @@
 #include "bench/bus/memory_source.h"
 #include "bench/bus/publish.h"
 #include "bench/bus/serve.h"
+#include "bench/bus/spooled.h"
 #include "bench/measure.h"
 #include "bench/records.h"
 #include "core/crypto/hash.h"
@@ -47,11 +48,15 @@ std::vector<Row> throughput(const Setting& setting, std::vector<std::string>& no
     auto lane_builder = setting.builder();
     const Signed work = signed_batches(lane_builder, batches);
     const auto singles = plain_records(single_records);
-    std::vector<double> ours, peer, peer_singles, memory, peer_memory;
+    std::vector<Batch> payloads;
+    for (std::size_t records = 0; payloads.size() < batches; records += payloads.back().records)
+        payloads.push_back(batch(records));
+    std::vector<double> ours, spooled, peer, peer_singles, memory;
     for (int round = 0; round < rounds; ++round) {
         const Published done = publish(setting.scratch, setting.pki, work.envelopes, 0);
         ours.push_back(done.seconds);
         memory.push_back(done.bus_rss_anon_mb);
+        spooled.push_back(publish_through_spool(setting.scratch, setting.pki, payloads));
         if (!setting.peer)
             continue;
         peer.push_back(setting.peer->publish(work.envelopes));
@@ -67,6 +72,8 @@ std::vector<Row> throughput(const Setting& setting, std::vector<std::string>& no
                     std::to_string(singles[0].size()) + " bytes, 29 metrics each.");
     return {{"112 KB envelopes, one publisher", "MB/s", per_second(mb, ours), per_second(mb, peer),
              "JetStream, same bytes, no fsync"},
+            {"the same through the agent's spool", "MB/s", per_second(mb, spooled),
+             per_second(mb, ours), "without it (wanted: 0.6)"},
             {"the records in them", "records/s", per_second(records, ours),
              per_second(static_cast<double>(single_records), peer_singles),
              "JetStream, a record a message"},
