@@ -95,8 +95,9 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(io::asio::io_context& io, const
                     agent.batch_max_age},
         clock, metrics, name, [raw = pipeline.get()] { return raw->urgent_spool(); });
     AMOSKYS_TRY(thresholds, make_thresholds(agent.thresholds));
-    pipeline->thresholds_ =
-        std::make_unique<ThresholdEmitter>(*pipeline->emitter_, std::move(thresholds), metrics);
+    pipeline->thresholds_ = std::make_unique<ThresholdEmitter>(
+        *pipeline->emitter_, std::move(thresholds), metrics,
+        AlarmMemory(pipeline->spool_root_ / name / "alarms.json"));
     AMOSKYS_TRY(collector, info.make_collector({.io = io,
                                                 .clock = clock,
                                                 .metrics = metrics,
@@ -274,7 +275,7 @@ io::Task<Result<>> Pipeline::collect() {
     const bool stopped = co_await io::cancelled();
     if (stopped)
         co_return stop(collected);
-    const Result<> flushed = co_await emitter_->flush();
+    const Result<> flushed = co_await thresholds_->flush();
     if (flushed.has_error())
         co_return flushed;
     if (collected.has_error() && pending() == 0)

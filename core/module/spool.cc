@@ -234,9 +234,9 @@ Result<> Spool::write_now(wal::WriteRequest request) {
     if (result)
         return {};
     const Error& error = result.error();
-    return is_full_disk(error) ? make_error(ErrorKind::unavailable, "spool_disk_full",
-                                            error.message, error.hint)
-                               : error;
+    return is_full_disk(error)
+               ? make_error(ErrorKind::unavailable, "spool_disk_full", error.message, error.hint)
+               : error;
 }
 
 // Cursors and receipts: they may be lost by a crash, never lead.

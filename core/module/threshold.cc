@@ -9,15 +9,6 @@
 namespace amoskys::module {
 namespace {
 
-constexpr metrics::MetricInfo alarms_metric{
-    "amoskys_agent_alarms_total", metrics::Kind::counter, "alarms",
-    "Alarms raised or changed by thresholds, and their ends"};
-constexpr metrics::MetricInfo active_metric{"amoskys_agent_alarms_active", metrics::Kind::gauge,
-                                            "alarms", "Alarms that go on"};
-constexpr metrics::MetricInfo untracked_metric{
-    "amoskys_agent_thresholds_untracked_total", metrics::Kind::counter, "readings",
-    "Readings not compared with a threshold because too many are followed already"};
-
 std::string spoken(double value) {
     std::array<char, 32> buffer{};
     const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
@@ -68,6 +59,42 @@ Thresholds::Thresholds(std::vector<ThresholdRule> rules) : rules_(std::move(rule
     }
     for (std::size_t i = 0; i < rules_.size(); ++i)
         by_metric_[wanted_.find(rules_[i].metric)->first].push_back(i);
+}
+
+std::string Thresholds::key_of(std::string_view device, std::size_t rule, std::string_view index) {
+    std::string key(device);
+    key += '\0';
+    key += std::to_string(rule);
+    key += '\0';
+    key += index;
+    return key;
+}
+
+std::vector<ActiveAlarm> Thresholds::alarms() const {
+    std::vector<ActiveAlarm> out;
+    for (const auto& [key, state] : states_) {
+        if (state.level == Level::none)
+            continue;
+        const auto device = key.find('\0'), rule = key.find('\0', device + 1);
+        const auto number = std::stoul(key.substr(device + 1, rule - device - 1));
+        out.push_back({rules_[number].name, key.substr(0, device), key.substr(rule + 1),
+                       state.level == Level::critical, state.since_ns});
+    }
+    return out;
+}
+
+bool Thresholds::take_up(const ActiveAlarm& alarm) {
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+        if (rules_[i].name != alarm.rule || states_.size() >= max_tracked)
+            continue;
+        State& state = states_[key_of(alarm.device, i, alarm.index)];
+        if (state.level == Level::none)
+            ++active_;
+        state.level = alarm.critical ? Level::critical : Level::warning;
+        state.since_ns = alarm.since_ns;
+        return true;
+    }
+    return false;
 }
 
 std::optional<double> Thresholds::value_of(const ThresholdRule& rule, const Reading& reading,
@@ -155,11 +182,7 @@ void Thresholds::evaluate(std::size_t index, const Reading& reading, const Readi
         if (label == reading.data->labels().end() || !glob_match(rule.glob, label->second))
             return;
     }
-    std::string key = record.device_id();
-    key += '\0';
-    key += std::to_string(index);
-    key += '\0';
-    key += reading.data->index();
+    std::string key = key_of(record.device_id(), index, reading.data->index());
     auto known = states_.find(key);
     if (known == states_.end() && states_.size() >= max_tracked) {
         ++untracked_;
@@ -219,33 +242,6 @@ void Thresholds::apply(messaging::DeviceTelemetry& record) {
         *record.add_events() = std::move(event);
     if (!alarms.empty() && record.batch_size() != 0)
         record.set_batch_size(static_cast<std::uint32_t>(record.events_size()));
-}
-
-io::Task<Result<>> ThresholdEmitter::emit(messaging::DeviceTelemetry record) {
-    const std::uint64_t raised = thresholds_.raised(), untracked = thresholds_.untracked();
-    thresholds_.apply(record);
-    metrics_.counter(alarms_metric).add(thresholds_.raised() - raised);
-    metrics_.counter(untracked_metric).add(thresholds_.untracked() - untracked);
-    metrics_.gauge(active_metric).set(static_cast<double>(thresholds_.active()));
-    auto emitted = co_await next_.emit(std::move(record));
-    co_return emitted;
-}
-
-io::Task<Result<>> ThresholdEmitter::emit(std::string device_id,
-                                          std::vector<messaging::ProcessEvent> processes) {
-    auto emitted = co_await next_.emit(std::move(device_id), std::move(processes));
-    co_return emitted;
-}
-
-io::Task<Result<>> ThresholdEmitter::emit(std::string device_id,
-                                          std::vector<messaging::FlowEvent> flows) {
-    auto emitted = co_await next_.emit(std::move(device_id), std::move(flows));
-    co_return emitted;
-}
-
-io::Task<Result<>> ThresholdEmitter::flush() {
-    auto flushed = co_await next_.flush();
-    co_return flushed;
 }
 
 }  // namespace amoskys::module

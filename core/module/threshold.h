@@ -21,6 +21,7 @@
 #include "core/base/clock.h"
 #include "core/base/result.h"
 #include "core/metrics/metrics.h"
+#include "core/module/alarm_memory.h"
 #include "core/module/module.h"
 
 namespace amoskys::module {
@@ -50,6 +51,9 @@ class Thresholds {
     // Appends an ALARM event for every change of level.
     void apply(messaging::DeviceTelemetry& record);
     bool empty() const { return rules_.empty(); }
+    // Alarms that go on, for after a restart. One whose rule is gone is not taken up: false.
+    std::vector<ActiveAlarm> alarms() const;
+    bool take_up(const ActiveAlarm& alarm);
     std::size_t active() const { return active_; }
     std::uint64_t raised() const { return raised_; }
     std::uint64_t untracked() const { return untracked_; }  // not evaluated: max_tracked
@@ -70,6 +74,7 @@ class Thresholds {
     };
     using Readings = std::map<std::pair<std::string_view, std::string_view>, Reading>;
 
+    static std::string key_of(std::string_view device, std::size_t rule, std::string_view index);
     std::optional<double> value_of(const ThresholdRule& rule, const Reading& reading,
                                    const Readings& all, State& state) const;
     Level level_of(const ThresholdRule& rule, const State& state, double value) const;
@@ -88,11 +93,13 @@ class Thresholds {
     std::uint64_t raised_ = 0, untracked_ = 0;
 };
 
-// Stands before the batch.
+// Stands before the batch. With `memory` it goes on with the alarms of the run before; a damaged
+// memory is told in the log and begun anew.
 class ThresholdEmitter final : public Emitter {
   public:
-    ThresholdEmitter(Emitter& next, Thresholds thresholds, metrics::Registry& metrics)
-        : next_(next), thresholds_(std::move(thresholds)), metrics_(metrics) {}
+    ThresholdEmitter(Emitter& next, Thresholds thresholds, metrics::Registry& metrics,
+                     std::optional<AlarmMemory> memory = std::nullopt);
+    ~ThresholdEmitter() override;
     io::Task<Result<>> emit(messaging::DeviceTelemetry record) override;
     io::Task<Result<>> emit(std::string device_id,
                             std::vector<messaging::ProcessEvent> processes) override;
@@ -101,9 +108,14 @@ class ThresholdEmitter final : public Emitter {
     io::Task<Result<>> flush() override;
 
   private:
+    void remember();
+
     Emitter& next_;
     Thresholds thresholds_;
     metrics::Registry& metrics_;
+    std::optional<AlarmMemory> memory_;
+    std::uint64_t remembered_ = 0;  // raised() of what is in the memory
+    std::chrono::steady_clock::time_point remembered_at_;
 };
 
 // Of agent.thresholds; the error begins with its key.

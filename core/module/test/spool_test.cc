@@ -1,7 +1,5 @@
 #include "core/module/spool.h"
 
-#include <stdlib.h>
-
 #include <boost/asio/executor_work_guard.hpp>
 #include <catch2/catch.hpp>
 #include <set>
@@ -9,6 +7,7 @@
 #include "core/base/file.h"
 #include "core/crypto/signing.h"
 #include "core/module/quarantine.h"
+#include "core/module/test/folder.h"
 #include "core/wire/envelope.h"
 #include "core/wire/statement.h"
 
@@ -16,18 +15,9 @@ using namespace amoskys;
 using amoskys::module::Spool;
 using amoskys::module::SpoolOptions;
 using amoskys::module::WhenFull;
+using amoskys::module::test::Folder;
 
 namespace {
-
-struct Folder {
-    Folder() {
-        char name[] = "/tmp/amoskys-spool-XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        path = name;
-    }
-    ~Folder() { fs::remove_all(path); }
-    fs::path path;
-};
 
 // What a bus does with a lane: takes only what continues its chain.
 struct Bus {

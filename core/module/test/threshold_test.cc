@@ -1,9 +1,11 @@
 #include "core/module/threshold.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "core/module/counter_rate.h"
 #include "core/module/host_config.h"
+#include "core/module/test/folder.h"
 
 using namespace amoskys;
 using namespace amoskys::module;
@@ -142,6 +144,49 @@ TEST_CASE("what is followed is bounded, and the rest is counted") {
         rows.push_back({"errors", std::to_string(i), 1});
     alarms(engine, second, rows);
     CHECK(engine.untracked() == 7);
+}
+
+TEST_CASE("an alarm goes on across a restart, and ends once") {
+    const std::vector<std::string> rules{"hot: temperature > 80/90 clear 70"};
+    const test::Folder folder;
+    const AlarmMemory memory(folder.path / "alarms.json");
+    CHECK(memory.load()->empty());
+    auto before = engine_of(rules);
+    CHECK(alarms(before, second, {{"temperature", "a\xff", 95}, {"temperature", "b", 85}}).size() ==
+          2);
+    REQUIRE(memory.save(before.alarms()));
+
+    auto after = engine_of(rules);
+    for (const ActiveAlarm& each : *memory.load())
+        CHECK(after.take_up(each));
+    CHECK(after.active() == 2);
+    CHECK(alarms(after, 2 * second, {{"temperature", "a\xff", 95}, {"temperature", "b", 75}})
+              .empty());
+    const auto ended = alarms(after, 3 * second, {{"temperature", "a\xff", 60}});
+    REQUIRE(ended.size() == 1);
+    CHECK(ended[0].alarm_data().state() == "CLEARED");
+    CHECK(ended[0].alarm_data().alarm_time_ns() == second);
+    CHECK(after.alarms().size() == 1);
+
+    auto other = engine_of({"cold: temperature < 5"});
+    CHECK_FALSE(other.take_up(before.alarms().front()));
+}
+
+TEST_CASE("a damaged memory of alarms is refused") {
+    const test::Folder folder;
+    const auto file = folder.path / "alarms.json";
+    const AlarmMemory memory(file);
+    for (
+        const char* text :
+        {"", "{", "[]", R"({"schema":"amoskys.alarms/1"})",
+         R"({"schema":"amoskys.alarms/1","alarms":[{"rule":"aG90"}]})",
+         R"({"schema":"amoskys.alarms/1","alarms":[{"rule":"!","device":"","index":"","critical":true,"since_ns":1}]})"}) {
+        std::ofstream(file, std::ios::trunc) << text;
+        const auto read = memory.load();
+        INFO(text);
+        REQUIRE(read.has_error());
+        CHECK(read.error().kind == ErrorKind::bad_data);
+    }
 }
 
 TEST_CASE("wrong rules are refused with what is allowed") {
