@@ -17,7 +17,8 @@ const Oid if_index{1, 3, 6, 1, 2, 1, 2, 2, 1, 1};
 constexpr std::uint32_t link_down = 3, link_up = 4, authentication_failure = 5;
 constexpr std::size_t max_field_bytes = 1024, max_fields = 200;
 constexpr std::uint8_t flag_auth = 1, flag_reportable = 4;
-constexpr std::uint32_t time_window_s = 150;  // RFC 3414 section 2.2.3
+constexpr std::uint32_t boots_max = 0x7fffffff;  // RFC 3414: such an engine is never in time
+constexpr std::uint32_t time_window_s = 150;     // RFC 3414 section 2.2.3
 
 // The number of a standard trap, else 0.
 std::uint32_t standard_number(const Oid& oid) {
@@ -118,6 +119,8 @@ std::string_view trap_drop_name(TrapDrop drop) {
             return "wrong_community";
         case TrapDrop::not_authentic:
             return "not_authentic";
+        case TrapDrop::not_in_time:
+            return "not_in_time";
         case TrapDrop::not_a_trap:
             return "not_a_trap";
     }
@@ -161,19 +164,41 @@ ReceivedTrap TrapDecoder::take(ByteView datagram, std::int64_t now_s) {
     return out.notification ? std::move(out) : dropped(TrapDrop::malformed);
 }
 
-const Engine* TrapDecoder::engine_of(const Bytes& id) {
-    if (id == own_.id)
-        return &own_;
-    auto known = engines_.find(id);
-    if (known == engines_.end()) {
+// An engine is kept once its keys have fitted: strangers can push no known sender out.
+boost::system::result<V3Message, V3Fault> TrapDecoder::open_v3(ByteView datagram,
+                                                               const V3Header& header) {
+    const User& user = credentials_->user;
+    if (header.engine_id == own_.id)
+        return read_v3(datagram, &user, &own_);
+    if (const auto known = engines_.find(header.engine_id); known != engines_.end())
+        return read_v3(datagram, &user, &known->second);
+    Engine engine;
+    engine.id = header.engine_id;
+    localise(user, engine);
+    auto message = read_v3(datagram, &user, &engine);
+    if (message && message->authenticated) {
         if (engines_.size() >= max_engines)
             engines_.erase(engines_.begin());
-        Engine engine;
-        engine.id = id;
-        localise(credentials_->user, engine);
-        known = engines_.emplace(id, std::move(engine)).first;
+        engines_.emplace(engine.id, std::move(engine));
     }
-    return &known->second;
+    return message;
+}
+
+// RFC 3414 section 3.2, step 7b: the sender's clock as it was last told, and as it has run since.
+bool TrapDecoder::sent_in_time(const V3Message& message, std::int64_t now_s) {
+    const auto known = engines_.find(message.engine_id);
+    if (known == engines_.end())
+        return true;  // not authenticated: no clock either
+    Engine& sender = known->second;
+    const bool newer = message.boots > sender.boots ||
+                       (message.boots == sender.boots && message.time > sender.time);
+    if (sender.read_at_s == 0 || newer) {
+        sender.boots = message.boots;
+        sender.time = message.time;
+        sender.read_at_s = now_s;
+    }
+    return message.boots == sender.boots && message.boots != boots_max &&
+           std::uint64_t{message.time} + time_window_s >= sender.time_at(now_s);
 }
 
 Bytes TrapDecoder::report(const V3Header& to, std::uint32_t counter, bool authenticated,
@@ -207,7 +232,7 @@ ReceivedTrap TrapDecoder::take_v3(ByteView datagram, std::int64_t now_s) {
     }
     if (header->user != user.name)
         return dropped(TrapDrop::not_authentic);
-    auto message = read_v3(datagram, &user, engine_of(header->engine_id));
+    auto message = open_v3(datagram, *header);
     if (!message)
         return dropped(message.error() == V3Fault::malformed ? TrapDrop::malformed
                                                              : TrapDrop::not_authentic);
@@ -233,6 +258,8 @@ ReceivedTrap TrapDecoder::take_v3(ByteView datagram, std::int64_t now_s) {
         reply.reportable = false;
         reply.time = time;
         out.reply = write_v3(reply, user, own_, ++salt_);
+    } else if (!sent_in_time(*message, now_s)) {
+        return dropped(TrapDrop::not_in_time);
     }
     out.notification = notification_of(std::move(message->pdu), Version::v3);
     return out.notification ? std::move(out) : dropped(TrapDrop::malformed);

@@ -18,7 +18,14 @@
 
 namespace amoskys::snmp {
 
-enum class TrapDrop : std::uint8_t { none, malformed, wrong_community, not_authentic, not_a_trap };
+enum class TrapDrop : std::uint8_t {
+    none,
+    malformed,
+    wrong_community,
+    not_authentic,
+    not_in_time,  // version 3: older than what this sender has sent already, so perhaps recorded
+    not_a_trap
+};
 std::string_view trap_drop_name(TrapDrop drop);
 
 struct Notification {
@@ -49,11 +56,12 @@ class TrapDecoder {
   private:
     ReceivedTrap take_v3(ByteView datagram, std::int64_t now_s);
     Bytes report(const V3Header& to, std::uint32_t counter, bool authenticated, std::int64_t now_s);
-    const Engine* engine_of(const Bytes& id);
+    boost::system::result<V3Message, V3Fault> open_v3(ByteView datagram, const V3Header& header);
+    bool sent_in_time(const V3Message& message, std::int64_t now_s);
 
     std::shared_ptr<const Credentials> credentials_;
     Engine own_;
-    std::map<Bytes, Engine> engines_;
+    std::map<Bytes, Engine> engines_;  // of senders whose keys have fitted, and their clocks
     std::uint64_t salt_ = 0;
 };
 

@@ -116,6 +116,32 @@ TEST_CASE("a version 3 trap is authentic by its sender's engine") {
     CHECK(got.notification->version == Version::v3);
 }
 
+TEST_CASE("a recorded version 3 trap is not taken again once its sender's clock has gone on") {
+    const auto ours = credentials();
+    TrapDecoder decoder(ours, "host", 1'700'000'000);
+    Engine sender;
+    sender.id = {0x80, 0, 0, 9, 1};
+    localise(ours->user, sender);
+    const auto trap = [&](std::uint32_t boots, std::uint32_t time) {
+        V3Message message;
+        message.authenticated = message.encrypted = true;
+        message.engine_id = message.context_engine_id = sender.id;
+        message.boots = boots;
+        message.time = time;
+        message.user = "ops";
+        message.pdu = trap_pdu(PduType::trap);
+        return write_v3(message, ours->user, sender, 1);
+    };
+    const std::int64_t now = 1'700'000'000;
+    CHECK(decoder.take(trap(3, 1000), now).notification);
+    CHECK(decoder.take(trap(3, 900), now).notification);  // overtaken on the way
+    CHECK(decoder.take(trap(3, 849), now).drop == TrapDrop::not_in_time);
+    CHECK(decoder.take(trap(3, 1000), now + 151).drop == TrapDrop::not_in_time);
+    CHECK(decoder.take(trap(4, 5), now + 200).notification);  // it has started again
+    CHECK(decoder.take(trap(3, 2000), now + 200).drop == TrapDrop::not_in_time);
+    CHECK(decoder.take(trap(0x7fffffff, 1), now + 200).drop == TrapDrop::not_in_time);
+}
+
 TEST_CASE("a version 3 inform finds our engine, its clock, and is answered") {
     const auto ours = credentials();
     constexpr std::int64_t now = 1'700'000'050;
