@@ -127,6 +127,7 @@ Result<> Server::reload(ServerConfig config) {
 
 io::Task<Result<>> Server::run() {
     auto impl = impl_;
+    impl->settle_trust();  // what it is when we begin: every later change is put on record
     impl->group.spawn("bus tick", impl->tick_all());
     auto accepting = impl->accept_all();
     auto accepted = co_await std::move(accepting);
@@ -297,19 +298,32 @@ void Server::Impl::update_admission(const wal::WriterStats& stats) {
                            clock.now_ns()));
 }
 
+// They stay until they are in the log: a full disk or queue passes.
 void Server::Impl::write_audits() {
-    if (bus.audits.empty())
+    if (bus.audits.empty() || audits_writing)
         return;
     wal::WriteRequest request;
-    request.records = std::exchange(bus.audits, {});
+    request.records = bus.audits;
     const auto count = request.records.size();
-    request.done = [metrics = bus.metrics, count](const Result<wal::Appended>& result) {
-        if (result)
-            metrics.audits.add(count);
+    auto on_io = [impl = shared_from_this(), count](bool written) {
+        impl->audits_writing = false;
+        --impl->writes_in_flight;
+        if (written) {
+            impl->bus.metrics.audits.add(count);
+            auto& waiting = impl->bus.audits;
+            waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(count));
+        }
+        impl->changed.notify();
     };
-    if (!writer.submit(std::move(request)) && log::allow("audit"))
-        log::warning("bus", "audit_dropped", "the log's queue is full",
-                     {{"records", std::uint64_t{count}}});
+    request.done = [impl = shared_from_this(), on_io](const Result<wal::Appended>& result) {
+        asio::post(impl->io, [on_io, written = result.has_value()] { on_io(written); });
+    };
+    audits_writing = true;
+    ++writes_in_flight;
+    if (writer.submit(std::move(request)))
+        return;
+    audits_writing = false;
+    --writes_in_flight;
 }
 
 // Acks what is with the log, says DRAIN, and waits for the clients to go.
@@ -333,11 +347,16 @@ io::Task<Result<>> Server::Impl::stop() {
     group.cancel();
     auto joining = group.join();
     auto joined = co_await std::move(joining);
-    write_audits();
     write_cursors();
     reader_thread.reset();
-    while (writes_in_flight > 0)
-        co_await changed.wait_for(50ms);
+    for (int i = 0; i < 2; ++i) {  // twice: some may be on their way already
+        write_audits();
+        while (writes_in_flight > 0)
+            co_await changed.wait_for(50ms);
+    }
+    if (!bus.audits.empty())
+        log::error("bus", "audits_lost", "the log did not take audit records before the end",
+                   {{"records", std::uint64_t{bus.audits.size()}}});
     const auto took = clock.steady() - begun;
     log::info("bus", "sessions_closed", "all sessions are closed",
               {{"sessions", std::uint64_t{count}}, {"took", format_duration(took)}});

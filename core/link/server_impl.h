@@ -111,7 +111,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     bool stopping = false;
     TrustJournal journal;
     std::shared_ptr<const crypto::TrustMap> settled_trust;  // the log knows all of it
-    bool trust_writing = false;
+    bool trust_writing = false, audits_writing = false;
 };
 
 }  // namespace amoskys::link
