@@ -152,7 +152,7 @@ io::Task<Result<>> Server::Impl::accept_all() {
         if (ec)
             continue;
         auto host = peer.address().to_string();
-        if (const auto reason = crowded(host); !reason.empty()) {
+        if (const auto reason = make_room_for(host); !reason.empty()) {
             bus.metrics.connection_refused(reason);
             if (log::allow("crowded"))
                 log::warning("bus", "connection_refused", "too many connections",
@@ -160,26 +160,39 @@ io::Task<Result<>> Server::Impl::accept_all() {
             continue;  // closed by its destructor
         }
         bus.metrics.connections.add();
-        ++at_the_gate[host];
-        ++all_at_the_gate;
         socket->set_option(asio::ip::tcp::no_delay(true), ec);
         socket->set_option(asio::socket_base::keep_alive(true), ec);
         const auto id = next_id++;
         auto connection = std::make_shared<ServerConnection>(io, std::move(*socket), context, id,
                                                              std::move(host), peer.port());
         connections.emplace(id, connection);
+        at_the_gate[connection->host].insert(id);
+        ++all_at_the_gate;
         group.spawn("bus session", serve(shared_from_this(), connection));
     }
 }
 
-// Why one more connection of this address would be too many; empty = it is let in.
-std::string_view Server::Impl::crowded(const std::string& host) const {
-    const auto found = at_the_gate.find(host);
-    if (found != at_the_gate.end() && found->second >= bus.limits.max_unauthenticated_per_address)
+// Why one more connection of this address would be too many; empty = it is let in. At a full gate
+// the oldest connection of the address that has most of them makes room: who floods pays.
+std::string_view Server::Impl::make_room_for(const std::string& host) {
+    if (connections.size() >= bus.limits.max_sessions)
+        return "too_many_sessions";
+    const auto own = at_the_gate.find(host);
+    const std::size_t here = own == at_the_gate.end() ? 0 : own->second.size();
+    if (here >= bus.limits.max_unauthenticated_per_address)
         return "too_many_handshakes";
-    if (all_at_the_gate >= bus.limits.max_unauthenticated)
+    if (all_at_the_gate < bus.limits.max_unauthenticated)
+        return "";
+    const auto most = std::ranges::max_element(at_the_gate, {}, [](const auto& one) {
+        return std::pair(one.second.size(), ~*one.second.begin());
+    });
+    if (here > 0 && most->second.size() <= here)
         return "too_many_unauthenticated";
-    return connections.size() >= bus.limits.max_sessions ? "too_many_sessions" : "";
+    const auto oldest = connections.at(*most->second.begin());
+    bus.metrics.connection_refused("crowded_out");
+    leave_gate(*oldest);
+    oldest->stream.close();
+    return "";
 }
 
 io::Task<Result<>> Server::Impl::tick_all() {

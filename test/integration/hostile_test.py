@@ -88,11 +88,11 @@ class Hostile(BusTest):
                 if len(open_ones) > 2_000:
                     open_ones.popleft().close()
                 if i % 1000 == 500:  # an agent that comes meanwhile is served
-                    session, lane = self.lane_session("good", name="meanwhile")
+                    session, lane = self.lane_session("good", name=f"meanwhile-{i}")
                     self.assert_accepted(session, lane, lane.next())
                     session.close()
         self.assertGreater(self.refused("too_many_handshakes"), 1_000)
-        self.assertGreater(self.refused("too_many_unauthenticated"), 100)
+        self.assertGreater(self.refused("too_many_unauthenticated") + self.refused("crowded_out"), 100)
         self.assertLessEqual(self.metric("amoskys_bus_unauthenticated_connections"), GATE)
         while open_ones:
             open_ones.popleft().close()
