@@ -27,7 +27,8 @@ void allow_subscribing() {
     REQUIRE(done);
 }
 
-// Envelopes appended to the log as the bus does it, without a publisher; returns when they are there.
+// Envelopes appended to the log as the bus does it, without a publisher; returns when they are
+// there.
 void append(Running& bus, std::size_t count) {
     static wire::EnvelopeBuilder lane = [] {
         auto key = crypto::SigningKey::load(pki().agent_signing_key("edge-1"));
