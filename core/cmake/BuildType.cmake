@@ -19,7 +19,9 @@ add_compile_options(-ffunction-sections -fdata-sections "-ffile-prefix-map=${CMA
 if(AMOSKYS_STATIC AND NOT AMOSKYS_SANITIZE AND NOT AMOSKYS_COVERAGE)
     set(CMAKE_POSITION_INDEPENDENT_CODE ON)
     add_compile_options(-fPIE)
-    set(AMOSKYS_LINK_FLAGS -static-pie -Wl,--gc-sections -Wl,-z,pack-relative-relocs -Wl,-z,relro,-z,now)
+    # lld: identical functions (of templates, mostly) become one, which saves some 250 KB.
+    set(AMOSKYS_LINK_FLAGS -static-pie -fuse-ld=lld -Wl,--icf=all -Wl,--gc-sections -Wl,--pack-dyn-relocs=relr
+        -Wl,-z,relro,-z,now)
 else()
     set(AMOSKYS_LINK_FLAGS -Wl,--gc-sections)
 endif()

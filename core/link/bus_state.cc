@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/log/log.h"
+
 namespace amoskys::link {
 namespace {
 constexpr std::size_t max_waiting_audits = 1000;
@@ -52,6 +54,8 @@ Result<> BusState::load() {
 void BusState::audit(wal::OwnedAppend record) {
     if (audits.size() < max_waiting_audits)
         audits.push_back(std::move(record));
+    else if (log::allow("audit"))
+        log::error("bus", "audit_dropped", "too many audit records wait for the log");
 }
 
 }  // namespace amoskys::link

@@ -128,6 +128,7 @@ Result<> Server::reload(ServerConfig config) {
 
 io::Task<Result<>> Server::run() {
     auto impl = impl_;
+    impl->settle_trust();  // what it is when we begin: every later change is put on record
     impl->group.spawn("bus tick", impl->tick_all());
     auto accepting = impl->accept_all();
     auto accepted = co_await std::move(accepting);
@@ -152,7 +153,7 @@ io::Task<Result<>> Server::Impl::accept_all() {
         if (ec)
             continue;
         auto host = peer.address().to_string();
-        if (const auto reason = crowded(host); !reason.empty()) {
+        if (const auto reason = make_room_for(host); !reason.empty()) {
             bus.metrics.connection_refused(reason);
             if (log::allow("crowded"))
                 log::warning("bus", "connection_refused", "too many connections",
@@ -160,26 +161,39 @@ io::Task<Result<>> Server::Impl::accept_all() {
             continue;  // closed by its destructor
         }
         bus.metrics.connections.add();
-        ++at_the_gate[host];
-        ++all_at_the_gate;
         socket->set_option(asio::ip::tcp::no_delay(true), ec);
         socket->set_option(asio::socket_base::keep_alive(true), ec);
         const auto id = next_id++;
         auto connection = std::make_shared<ServerConnection>(io, std::move(*socket), context, id,
                                                              std::move(host), peer.port());
         connections.emplace(id, connection);
+        at_the_gate[connection->host].insert(id);
+        ++all_at_the_gate;
         group.spawn("bus session", serve(shared_from_this(), connection));
     }
 }
 
-// Why one more connection of this address would be too many; empty = it is let in.
-std::string_view Server::Impl::crowded(const std::string& host) const {
-    const auto found = at_the_gate.find(host);
-    if (found != at_the_gate.end() && found->second >= bus.limits.max_unauthenticated_per_address)
+// Why one more connection of this address would be too many; empty = it is let in. At a full gate
+// the oldest connection of the address that has most of them makes room: who floods pays.
+std::string_view Server::Impl::make_room_for(const std::string& host) {
+    if (connections.size() >= bus.limits.max_sessions)
+        return "too_many_sessions";
+    const auto own = at_the_gate.find(host);
+    const std::size_t here = own == at_the_gate.end() ? 0 : own->second.size();
+    if (here >= bus.limits.max_unauthenticated_per_address)
         return "too_many_handshakes";
-    if (all_at_the_gate >= bus.limits.max_unauthenticated)
+    if (all_at_the_gate < bus.limits.max_unauthenticated)
+        return "";
+    const auto most = std::ranges::max_element(at_the_gate, {}, [](const auto& one) {
+        return std::pair(one.second.size(), ~*one.second.begin());
+    });
+    if (here > 0 && most->second.size() <= here)
         return "too_many_unauthenticated";
-    return connections.size() >= bus.limits.max_sessions ? "too_many_sessions" : "";
+    const auto oldest = connections.at(*most->second.begin());
+    bus.metrics.connection_refused("crowded_out");
+    leave_gate(*oldest);
+    oldest->stream.close();
+    return "";
 }
 
 io::Task<Result<>> Server::Impl::tick_all() {
@@ -298,19 +312,32 @@ void Server::Impl::update_admission(const wal::WriterStats& stats) {
                            clock.now_ns()));
 }
 
+// They stay until they are in the log: a full disk or queue passes.
 void Server::Impl::write_audits() {
-    if (bus.audits.empty())
+    if (bus.audits.empty() || audits_writing)
         return;
     wal::WriteRequest request;
-    request.records = std::exchange(bus.audits, {});
+    request.records = bus.audits;
     const auto count = request.records.size();
-    request.done = [metrics = bus.metrics, count](const Result<wal::Appended>& result) {
-        if (result)
-            metrics.audits.add(count);
+    auto on_io = [impl = shared_from_this(), count](bool written) {
+        impl->audits_writing = false;
+        --impl->writes_in_flight;
+        if (written) {
+            impl->bus.metrics.audits.add(count);
+            auto& waiting = impl->bus.audits;
+            waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(count));
+        }
+        impl->changed.notify();
     };
-    if (!writer.submit(std::move(request)) && log::allow("audit"))
-        log::warning("bus", "audit_dropped", "the log's queue is full",
-                     {{"records", std::uint64_t{count}}});
+    request.done = [impl = shared_from_this(), on_io](const Result<wal::Appended>& result) {
+        asio::post(impl->io, [on_io, written = result.has_value()] { on_io(written); });
+    };
+    audits_writing = true;
+    ++writes_in_flight;
+    if (writer.submit(std::move(request)))
+        return;
+    audits_writing = false;
+    --writes_in_flight;
 }
 
 // Acks what is with the log, says DRAIN, and waits for the clients to go.
@@ -335,11 +362,16 @@ io::Task<Result<>> Server::Impl::stop() {
     auto joining = group.join();
     auto joined = co_await std::move(joining);
     inspections.stop();
-    write_audits();
     write_cursors();
     reader_thread.reset();
-    while (writes_in_flight > 0)
-        co_await changed.wait_for(50ms);
+    for (int i = 0; i < 2; ++i) {  // twice: some may be on their way already
+        write_audits();
+        while (writes_in_flight > 0)
+            co_await changed.wait_for(50ms);
+    }
+    if (!bus.audits.empty())
+        log::error("bus", "audits_lost", "the log did not take audit records before the end",
+                   {{"records", std::uint64_t{bus.audits.size()}}});
     const auto took = clock.steady() - begun;
     log::info("bus", "sessions_closed", "all sessions are closed",
               {{"sessions", std::uint64_t{count}}, {"took", format_duration(took)}});

@@ -64,7 +64,9 @@ void Server::Impl::leave_gate(ServerConnection& connection) {
     if (!std::exchange(connection.at_the_gate, false))
         return;
     --all_at_the_gate;
-    if (--at_the_gate[connection.host] == 0)
+    auto& here = at_the_gate[connection.host];
+    here.erase(connection.id);
+    if (here.empty())
         at_the_gate.erase(connection.host);
 }
 

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "core/io/listener.h"
 #include "core/io/tls_stream.h"
@@ -60,7 +61,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
          wal::Log& log_, wal::Writer& writer_, ServerConfig config_);
 
     // server.cc
-    std::string_view crowded(const std::string& host) const;
+    std::string_view make_room_for(const std::string& host);
     Result<> read_files(const ServerConfig& from);
     io::Task<Result<>> accept_all();
     io::Task<Result<>> tick_all();
@@ -123,7 +124,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     std::shared_ptr<Tail> tail = std::make_shared<Tail>();
     io::Event changed;  // a connection or a write has ended
     std::map<std::uint64_t, Connection> connections;
-    std::map<std::string, std::uint64_t> at_the_gate;  // connections, by address
+    std::map<std::string, std::set<std::uint64_t>> at_the_gate;  // ids of connections, by address
     std::uint64_t all_at_the_gate = 0;
     std::uint64_t next_id = 1, writes_in_flight = 0, failed_commits = 0, last_events = 0,
                   accept_pauses = 0;
@@ -131,7 +132,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     bool stopping = false;
     TrustJournal journal;
     std::shared_ptr<const crypto::TrustMap> settled_trust;  // the log knows all of it
-    bool trust_writing = false;
+    bool trust_writing = false, audits_writing = false;
     InspectionPool inspections;  // last: its threads end before all that they tell
 };
 

@@ -53,10 +53,6 @@ void Server::Impl::write_trust(TrustJournal::Changes change,
                                std::vector<std::pair<Lane*, wire::LaneState>> opened) {
     wal::WriteRequest request;
     const auto audits = change.records.size();
-    bus.metrics.trust_changes.add(audits);
-    if (audits != 0)
-        log::info("bus", "trust_changed", "the trust map has changed",
-                  {{"changes", std::uint64_t{audits}}});
     request.records = std::move(change.records);
     request.states = change.states;
     auto on_io = [impl = shared_from_this(), states = std::move(change.states), opened,
@@ -66,6 +62,10 @@ void Server::Impl::write_trust(TrustJournal::Changes change,
         if (result) {
             impl->journal.recorded(states);
             impl->bus.metrics.audits.add(audits);
+            impl->bus.metrics.trust_changes.add(audits);
+            if (audits != 0)
+                log::info("bus", "trust_changed", "the trust map has changed",
+                          {{"changes", std::uint64_t{audits}}});
         }
         for (const auto& [lane, state] : opened) {
             if (result) {

@@ -12,7 +12,7 @@ namespace amoskys::wal {
 
 namespace {
 
-constexpr std::uint64_t space_check_bytes = 16ULL << 20;
+constexpr std::uint64_t space_check_bytes = 1 << 20;
 constexpr auto space_check_interval = std::chrono::seconds(1);
 constexpr std::uint64_t space_for_names = 64 << 10;
 constexpr int grow_attempts = 16;
@@ -25,7 +25,7 @@ Error read_only_error(const std::filesystem::path& folder) {
 
 }  // namespace
 
-// Once a second or every 16 MiB: a statvfs for each group would be felt. States alone pass: they
+// Once a second or every MiB: a statvfs for each group would be felt. States alone pass: they
 // are small, and what frees space (a cursor that moves on, a gap marker) is a state.
 Result<> LogImpl::check_space(const Group& group) {
     if (options_.min_free_bytes == 0 || group.records.empty())

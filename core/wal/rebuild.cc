@@ -62,9 +62,13 @@ SegmentStart start_for(const RebuildRequest& request, const Findings& found) {
             return start;
         }
     }
-    // Nothing before it is known: the tree can only stand on placeholders.
-    start.first_offset =
-        found.records.empty() ? request.next_first.value_or(1) : found.records.begin()->first;
+    // Nothing before it is known: the tree can only stand on placeholders. The first segment of all
+    // begins with the first record.
+    if (request.number == 1)
+        start.first_offset = 1;
+    else
+        start.first_offset =
+            found.records.empty() ? request.next_first.value_or(1) : found.records.begin()->first;
     start.records_before = start.first_offset - 1;
     for (std::uint64_t offset = 1; offset < start.first_offset; ++offset)
         start.frontier.append(lost_leaf({offset}));

@@ -33,16 +33,16 @@ class Configuration(harness.AmoskysTest):
 
     def test_addresses_collectors_and_targets_are_checked_where_they_stand(self):
         file = self.write("bus:\n  listen: 127.0.0.1:99999\nagent:\n  collectors: [proc, snpm]\n  bus: [localhost, '[::1']\n"
-                          "  snmp:\n    target: [udp:]\n")
+                          "  snmp:\n    target: ['udp:']\n")
         err = self.fails(78, "config", "validate", file)
-        for text in (f"{file}:2:11: bus.listen: ", f"{file}:4:15: agent.collectors: 'snpm' is no collector", "did you mean snmp?",
-                     f"{file}:5:8: agent.bus: ", f"{file}:7:13: agent.snmp.target: "):
+        for text in (f"{file}:2:3: bus.listen: ", f"{file}:4:3: agent.collectors: 'snpm' is no collector", "did you mean snmp?",
+                     f"{file}:5:3: agent.bus: ", f"{file}:7:5: agent.snmp.target: "):
             self.assertIn(text, err)
         self.assertEqual(len(err.splitlines()), 4)
 
     def test_files_that_are_named_and_not_there_are_found(self):
         file = self.write("bus:\n  pki_dir: /nonexistent/pki\n")
-        self.assertIn(f"{file}:2:12: bus.pki_dir: /nonexistent/pki is not there", self.fails(78, "config", "validate", file))
+        self.assertIn(f"{file}:2:3: bus.pki_dir: /nonexistent/pki is not there", self.fails(78, "config", "validate", file))
         self.assertIn("is not there", self.fails(78, "--config", file, "config", "validate"))
 
     def test_dump_writes_the_embedded_files_and_overwrites_nothing(self):

@@ -88,11 +88,11 @@ class Hostile(BusTest):
                 if len(open_ones) > 2_000:
                     open_ones.popleft().close()
                 if i % 1000 == 500:  # an agent that comes meanwhile is served
-                    session, lane = self.lane_session("good", name="meanwhile")
+                    session, lane = self.lane_session("good", name=f"meanwhile-{i}")
                     self.assert_accepted(session, lane, lane.next())
                     session.close()
-        self.assertGreater(self.refused("too_many_handshakes"), 1_000)
-        self.assertGreater(self.refused("too_many_unauthenticated"), 100)
+        refused = sum(self.refused(reason) for reason in ("too_many_handshakes", "too_many_unauthenticated", "crowded_out"))
+        self.assertGreater(refused, 5_000)
         self.assertLessEqual(self.metric("amoskys_bus_unauthenticated_connections"), GATE)
         while open_ones:
             open_ones.popleft().close()

@@ -236,6 +236,7 @@ class Session:
             raw.close()
             raise
         self.buffer, self.last_id, self.welcome = b"", 0, None
+        self.allowed_bytes = self.spent_bytes = 0
 
     def __enter__(self):
         return self
@@ -265,7 +266,15 @@ class Session:
         end = 4 + struct.unpack_from(">I", self.buffer)[0]
         frame = proto("bus").Frame.FromString(self.buffer[4:end])
         self.buffer = self.buffer[end:]
+        if frame.WhichOneof("body") == "credit":
+            self.allowed_bytes = frame.credit.bytes_limit
         return frame
+
+    def receive_until(self, body):
+        """The next frame's body of that kind; credit and receipts come whenever the bus likes."""
+        while (frame := self.receive()).WhichOneof("body") != body:
+            pass
+        return getattr(frame, body)
 
     def hello(self, lane=None, agent_id=None, **changes):
         """Sends HELLO; returns WELCOME or ERROR."""
@@ -282,6 +291,7 @@ class Session:
         answer = self.receive()
         if answer.WhichOneof("body") == "welcome":
             self.welcome = answer.welcome
+            self.allowed_bytes = answer.welcome.window.bytes_limit
             return answer.welcome
         return answer.error
 
@@ -299,8 +309,25 @@ class Session:
             if answer.WhichOneof("body") == "error":
                 raise Closed(answer.error.reason)
 
+    def wait_for_credit(self, size):
+        """Where the bus shares its budget among many, credit comes to who asks for it."""
+        size = min(size, 131072)
+        if self.spent_bytes + size > self.allowed_bytes:
+            self.say_waiting(1, size)
+            while self.spent_bytes + size > self.allowed_bytes:
+                if (answer := self.receive()).WhichOneof("body") == "error":
+                    raise Closed(answer.error.reason)
+            self.say_waiting(0, 0)
+        self.spent_bytes += size
+
+    def say_waiting(self, envelopes, size):
+        frame = proto("bus").Frame()
+        frame.credit.waiting_envelopes, frame.credit.waiting_bytes = envelopes, size
+        self.send(frame)
+
     def publish(self, envelope, legacy=False):
         """Publishes stored bytes; returns the ACK."""
+        self.wait_for_credit(len(envelope))
         frame = proto("bus").Frame()
         body = frame.publish_legacy if legacy else frame.publish
         body.SetInParent()

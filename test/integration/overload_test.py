@@ -100,7 +100,7 @@ class FullDisk(BusTest):
     def test_the_watermark_answers_retry_before_the_disk_is_full_and_all_goes_on_by_itself(self):
         session, lane = self.lane_session()
         for _ in range(20):
-            self.assert_accepted(session, lane, lane.next(padding=10_000))
+            self.assert_accepted(session, lane, lane.next(padding=10_000), events=2)
         for leave_bytes in (20 * MIB, 0):  # below the watermark; not a byte left
             filler = self.fill(leave_bytes)
             harness.wait_until(lambda: self.ready()[0] == 503, "the watermark is noticed")

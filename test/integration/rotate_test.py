@@ -18,13 +18,15 @@ class RotateTest(harness.AmoskysTest):
     def signed_by(self):
         """[(sequence, key_id)] of the lane, in the order of the log."""
         told = self.ok("inspect", "events", "--full", "--limit", "100000")
-        out, sequence = [], None
+        out, sequence, key = [], None, None
         for line in told.splitlines():
             name, _, value = line.strip().partition(": ")
             if name == "sequence":
                 sequence = int(value)
             elif name == "key_id":
-                out.append((sequence, value.strip('"')))
+                key = value.strip('"')
+            elif (name, value) == ("lane", '"proc"'):  # a busy machine makes alarms, in a lane of their own
+                out.append((sequence, key))
         return out
 
     def status(self):
@@ -65,6 +67,10 @@ class RotateTest(harness.AmoskysTest):
         rows = self.ok_ndjson("inspect", "events", "--kind", "audit", "--limit", "100000")
         return [row["audit"] for row in rows if row["audit"]["audit_category"] == category]
 
+    def said(self, word):
+        with open(self.bus.log_path) as log:
+            return log.read().count(word)
+
     def test_the_ca_is_rotated_under_a_running_bus(self):
         self.ok("pki", "rotate", "ca")
         once = ("agent", "proc", "--once", "--bus", self.addresses["listen"])
@@ -74,9 +80,9 @@ class RotateTest(harness.AmoskysTest):
         err = self.fails(1, "pki", "needs-renewal")
         self.assertIn("no certificate needs renewal", err)
         self.ok("pki", "rotate", "ca", "--finish")
-        reloads = open(self.bus.log_path).read().count("configuration, certificates and trust map")
+        reloads = self.said("configuration, certificates and trust map")
         self.bus.send_signal(signal.SIGHUP)
-        harness.wait_until(lambda: open(self.bus.log_path).read().count("configuration, certificates and trust map") > reloads,
+        harness.wait_until(lambda: self.said("configuration, certificates and trust map") > reloads,
                            "the bus has read the new certificates")
         self.ok(*once)
         self.assertEqual([row["name"] for row in self.ok_json("pki", "list")], ["ca", "bus", "edge-1"])
@@ -85,10 +91,10 @@ class RotateTest(harness.AmoskysTest):
         trust = self.state / "pki" / "trust.yaml"
         good = trust.read_text()
         trust.write_text("agents: [")
-        harness.wait_until(lambda: "keys_refused" in open(self.bus.log_path).read(), "the bus says that it cannot read it")
+        harness.wait_until(lambda: self.said("reload_failed"), "the bus says that it cannot read it")
         self.ok("agent", "proc", "--once", "--bus", self.addresses["listen"])
         trust.write_text(good)
-        harness.wait_until(lambda: "keys_read" in open(self.bus.log_path).read(), "the repaired one is read")
+        harness.wait_until(lambda: self.said("files_reloaded"), "the repaired one is read")
 
 
 class ClosedLaneTest(bus_case.BusTest):

@@ -29,10 +29,12 @@ wire::Frame head_frame(const Bus& bus, std::uint64_t last = 3, const std::string
 
 TEST_CASE("a signed head is kept in the log's state and counted, also without any envelope") {
     Bus bus;
-    Peer peer(bus, 1);
-    peer.hello();
-    peer.send(head_frame(bus));
-    REQUIRE(peer.commit());
+    {
+        Peer peer(bus, 1);
+        peer.hello();
+        peer.send(head_frame(bus));
+        REQUIRE(peer.commit());
+    }
     const auto state = bus.log->state("head/edge-1/snmp");
     REQUIRE(state.has_value());
     REQUIRE(state->has_value());

@@ -27,7 +27,8 @@ void allow_subscribing() {
     REQUIRE(done);
 }
 
-// Envelopes appended to the log as the bus does it, without a publisher.
+// Envelopes appended to the log as the bus does it, without a publisher; returns when they are
+// there.
 void append(Running& bus, std::size_t count) {
     static wire::EnvelopeBuilder lane = [] {
         auto key = crypto::SigningKey::load(pki().agent_signing_key("edge-1"));
@@ -46,7 +47,9 @@ void append(Running& bus, std::size_t count) {
         record.signature = to_string(cut->signature);
         request.records.push_back(std::move(record));
     }
+    const auto before = bus.log->stats().records;
     REQUIRE(bus.writer->submit(std::move(request)));
+    bus.until([&] { return bus.log->stats().records >= before + count; });
 }
 
 SubscriberOptions options_for(const Running& bus) {

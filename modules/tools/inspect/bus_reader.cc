@@ -90,6 +90,8 @@ Result<> read_from_bus(module::ToolContext& context, const EventsOptions& option
     Result<> outcome;
     group.spawn("subscriber", run(&subscriber, &outcome));
     loop.run();
+    if (!outcome && printed == 0)
+        return outcome;
     AMOSKYS_TRY_VOID(printer.finish());
     if (outcome && !subscriber.stats().note.empty())
         return make_error(ErrorKind::partial, "records_pruned",

@@ -2,11 +2,11 @@
 
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <boost/asio/post.hpp>
 #include <fstream>
 #include <functional>
 

