@@ -1,5 +1,6 @@
 #include "core/module/alarm_memory.h"
 
+#include "core/base/bytes.h"
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "core/json/json.h"
