@@ -135,6 +135,15 @@ Result<> LoadSource::reject(SeqNo sequence, const std::string& reason) {
                       "the bus refused envelope " + std::to_string(sequence.value) + ": " + reason);
 }
 
+// Nothing outlives the run: no promise to hold the bus to, no head worth its while.
+void LoadSource::keep(const amoskys::bus::Receipt&) {}
+
+std::optional<amoskys::bus::Head> LoadSource::signed_head(Duration) {
+    return std::nullopt;
+}
+
+void LoadSource::session_ended() {}  // what was not acknowledged is kept anyhow
+
 io::Task<> LoadSource::wait_for_more() {
     co_await more_.wait();
 }

@@ -47,6 +47,9 @@ class LoadSource final : public link::Source {
     Result<std::optional<Item>> next(SeqNo after) override;
     void committed(SeqNo last) override;
     Result<> reject(SeqNo sequence, const std::string& reason) override;
+    void keep(const amoskys::bus::Receipt& receipt) override;
+    std::optional<amoskys::bus::Head> signed_head(Duration interval) override;
+    void session_ended() override;
     io::Task<> wait_for_more() override;
 
     io::Task<Result<>> pace();  // wakes the client when something is due, until cancelled
