@@ -204,7 +204,8 @@ class Model {
         channel_.pop_front();
         const auto cut = cut_envelope(as_bytes(bytes));
         REQUIRE(cut.has_value());
-        Verdict verdict = judge({*cut, bus_.expected, &trusted_, lookup, &bus_, now_ms_ * 1000000});
+        Verdict verdict =
+            judge({*cut, bus_.expected, &trusted_, {}, lookup, &bus_, now_ms_ * 1000000});
         const Id id{cut->epoch.value, cut->sequence.value};
         if (verdict.append) {
             bus_.expected = verdict.after;

@@ -40,7 +40,7 @@ struct Bus {
     Verdict take(const std::string& stored, bool known_key = true) {
         const auto cut = cut_envelope(as_bytes(stored));
         REQUIRE(cut.has_value());
-        const CustodyInput input{*cut, lane, known_key ? &key : nullptr, lookup, this, now_ns};
+        const CustodyInput input{*cut, lane, known_key ? &key : nullptr, {}, lookup, this, now_ns};
         Verdict out = judge(input);
         if (out.append && cut->sequence.value != 0)
             log[{cut->epoch.value, cut->sequence.value}] = out.digest;
