@@ -61,7 +61,8 @@ inline constexpr metrics::MetricInfo traps_metric{"amoskys_snmp_traps_total",
                                                   "Traps and informs taken", "kind"};
 inline constexpr metrics::MetricInfo traps_dropped_metric{
     "amoskys_snmp_traps_dropped_total", metrics::Kind::counter, "datagrams",
-    "Traps not taken: malformed, wrong_community, not_authentic, not_in_time, not_a_trap, rate", "reason"};
+    "Traps not taken: malformed, wrong_community, not_authentic, not_in_time, not_a_trap, rate",
+    "reason"};
 
 inline constexpr metrics::MetricInfo all_metrics[] = {
     polls_metric,      devices_metric,  duration_metric, requests_metric,
