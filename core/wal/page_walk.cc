@@ -13,7 +13,8 @@ std::uint16_t page_flags(ByteView page) {
 
 std::size_t page_keys(ByteView page) {
     const std::size_t lower = load_le<std::uint16_t>(&page[12]);
-    if (lower < page_header_bytes || lower > page.size())
+    const std::size_t upper = load_le<std::uint16_t>(&page[14]);
+    if (lower < page_header_bytes || lower > upper || upper > page.size())
         return 0;
     return (lower - page_header_bytes) / 2;
 }
@@ -91,6 +92,13 @@ bool PageWalk::run(std::uint64_t root, unsigned depth, const Visit& visit) {
 
 PageWalk::Step PageWalk::descend(std::uint64_t number, unsigned level, unsigned depth,
                                  const Visit& visit) {
+    if (budget_pages_ != nullptr) {
+        if (*budget_pages_ == 0) {
+            budget_spent_ = true;
+            return Step::stop;
+        }
+        --*budget_pages_;
+    }
     const auto page = pages_left_ == 0 ? std::nullopt : reader_.page(number);
     const std::uint16_t wanted = level == depth ? page_leaf : page_branch;
     if (!page || (page_flags(*page) & (page_leaf | page_branch)) != wanted) {
@@ -129,6 +137,12 @@ PageWalk::Step PageWalk::leaf(ByteView page, const Visit& visit) {
             return Step::stop;
     }
     return Step::go_on;
+}
+
+bool PageWalk::sound(std::uint64_t root, unsigned depth, std::uint64_t& budget_pages) {
+    budget_pages_ = &budget_pages;
+    const bool whole = run(root, depth, [](ByteView, ByteView) { return true; });
+    return whole && (!budget_spent_ || spine(root, depth));
 }
 
 bool PageWalk::spine(std::uint64_t root, unsigned depth) const {

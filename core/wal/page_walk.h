@@ -11,11 +11,13 @@ class PageWalk {
     // False where a page of the path was not what it should be; the others were visited all the
     // same.
     bool run(std::uint64_t root, unsigned depth, const Visit& visit);
-    // As run, over the first and the last path only.
-    bool spine(std::uint64_t root, unsigned depth) const;
+    // What LMDB, which follows what it reads, may be shown: every page while `budget_pages` lasts,
+    // beyond it the first and the last path.
+    bool sound(std::uint64_t root, unsigned depth, std::uint64_t& budget_pages);
 
   private:
     enum class Step { go_on, stop };
+    bool spine(std::uint64_t root, unsigned depth) const;
     Step descend(std::uint64_t number, unsigned level, unsigned depth, const Visit& visit);
     Step leaf(ByteView page, const Visit& visit);
     int compare(ByteView a, ByteView b) const;
@@ -27,6 +29,8 @@ class PageWalk {
     ByteView from_;
     ByteView last_key_;
     std::uint64_t pages_left_;
+    std::uint64_t* budget_pages_ = nullptr;  // none: no end
+    bool budget_spent_ = false;
     bool whole_ = true;
 };
 

@@ -21,6 +21,8 @@ constexpr std::size_t meta_bytes = page_header_bytes + 136;
 constexpr std::size_t table_bytes = 48;
 constexpr unsigned depth_max = 8;
 constexpr std::uint64_t no_page = UINT64_MAX;
+constexpr std::uint64_t whole_check_bytes = 32 << 20;
+constexpr std::uint64_t small_tables_pages = 512;
 
 Error damaged(const std::filesystem::path& file, std::string_view why) {
     return make_error(ErrorKind::bad_data, "wal_damaged", file.string() + ": " + std::string(why));
@@ -64,7 +66,7 @@ std::string SegmentSoundness::what() const {
         return "a meta page is damaged";
     if (!long_enough)
         return "the file is shorter than the pages it refers to";
-    return spines_in_place ? "sound" : "a table's pages are damaged";
+    return pages_in_place ? "sound" : "a table's pages are damaged";
 }
 
 Result<std::unique_ptr<SegmentReader>> SegmentReader::open(const std::filesystem::path& file) {
@@ -187,17 +189,20 @@ SegmentSoundness SegmentReader::soundness() const {
     SegmentSoundness out;
     out.both_metas = valid_metas_ == 2;
     out.long_enough = size_ >= (last_page_ + 1) * page_bytes_;
-    out.spines_in_place =
-        free_.root == no_page || PageWalk(*this, true, {}).spine(free_.root, free_.depth);
-    for (std::size_t i = 0; i < table_count; ++i) {
-        const TableRoot& root = tables_[i];
+    // A small file whole; of a large one the small tables: opening stays O(log n).
+    std::uint64_t budget =
+        size_ <= whole_check_bytes ? whole_check_bytes / page_bytes_ : small_tables_pages;
+    out.pages_in_place =
+        free_.root == no_page || PageWalk(*this, true, {}).sound(free_.root, free_.depth, budget);
+    for (const Table table : {Table::info, Table::state, Table::cursor, Table::zone,
+                              Table::key_order, Table::key, Table::tree, Table::log}) {
+        const TableRoot& root = tables_[static_cast<std::size_t>(table)];
         if (root.root == no_page)
             continue;
-        const bool numbers = number_keyed(static_cast<Table>(i));
-        PageWalk walk(*this, numbers, {});
-        out.spines_in_place = out.spines_in_place && walk.spine(root.root, root.depth);
+        PageWalk walk(*this, number_keyed(table), {});
+        out.pages_in_place = out.pages_in_place && walk.sound(root.root, root.depth, budget);
     }
-    if (out.long_enough || !out.spines_in_place)
+    if (out.long_enough || !out.pages_in_place)
         return out;
     // LMDB may leave pages at the end that were allocated and freed in one transaction unwritten.
     // Then the file is short and whole; only a look at every page tells.

@@ -41,10 +41,10 @@ namespace amoskys::wal {
 
 // What the newest meta page says; and whether LMDB could be let at this file.
 struct SegmentSoundness {
-    bool both_metas = false;       // LMDB refuses a file with one bad meta page
-    bool long_enough = false;      // no page that the tables refer to can lie behind the end
-    bool spines_in_place = false;  // first and last path of each table lead to a leaf
-    bool sound() const { return both_metas && long_enough && spines_in_place; }
+    bool both_metas = false;      // LMDB refuses a file with one bad meta page
+    bool long_enough = false;     // no page that the tables refer to can lie behind the end
+    bool pages_in_place = false;  // what was looked at of the tables is whole
+    bool sound() const { return both_metas && long_enough && pages_in_place; }
     std::string what() const;  // for a message
 };
 

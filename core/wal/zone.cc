@@ -9,6 +9,16 @@ namespace amoskys::wal {
 namespace {
 
 constexpr std::uint8_t any_device = 1;
+constexpr std::size_t check_at = 20, check_bytes = 4;
+
+// Against decay, not against a forger.
+std::uint32_t check_of(ByteView bytes) {
+    std::uint32_t sum = 2'166'136'261U;
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        if (i < check_at || i >= check_at + check_bytes)
+            sum = (sum ^ bytes[i]) * 16'777'619U;
+    return std::max(sum, 1U);
+}
 
 // Four bit numbers of 10 bits each out of the hash.
 std::array<std::size_t, 4> bits_of(std::uint64_t hash) {
@@ -51,11 +61,15 @@ std::array<std::uint8_t, Zone::encoded_bytes> Zone::encode() const {
     out[17] = flags_;
     store_le(&out[18], records_);
     std::copy(devices_.begin(), devices_.end(), &out[24]);
+    store_le(&out[check_at], check_of(out));
     return out;
 }
 
 std::optional<Zone> Zone::decode(ByteView bytes) {
     if (bytes.size() != encoded_bytes)
+        return std::nullopt;
+    const auto check = load_le<std::uint32_t>(&bytes[check_at]);
+    if (check != 0 && check != check_of(bytes))
         return std::nullopt;
     Zone out;
     out.first_event_ns_ = load_le<std::uint64_t>(&bytes[0]);

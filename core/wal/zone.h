@@ -6,12 +6,12 @@
 //  16  kinds           1   bit (kind) for each kind seen
 //  17  flags           1   1 = a record may hold any device
 //  18  records         2   in this zone so far
-//  20  reserved        4   zero
-//  24  devices       128   Bloom filter of 1,024 bits, 4 bits a device: 100 devices give 1 % false
-//  hits
+//  20  check           4   FNV-1a of the other bytes, never zero; zero = written before there was
+//  one 24  devices       128   Bloom filter of 1,024 bits, 4 bits a device: 100 devices give 1 %
+//  false hits
 //
-// Integers little-endian; 152 bytes. A zone that cannot be read counts as one that may hold
-// anything.
+// Integers little-endian; 152 bytes. A zone that cannot be read, or whose check differs, counts as
+// one that may hold anything.
 #pragma once
 
 #include <array>
