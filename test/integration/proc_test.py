@@ -38,7 +38,7 @@ def connector_allowed():
         return False
 
 
-class Proc(harness.AmoskysTest):
+class Base(harness.AmoskysTest):
     def setUp(self):
         super().setUp()
         self.children = []
@@ -80,6 +80,8 @@ class Proc(harness.AmoskysTest):
     def processes_of(self, *args):
         return {event["pid"]: event for event in self.once(*args) if event["kind"] == "process"}
 
+
+class Fields(Base):
     @unittest.skipIf(psutil is None, "python3-psutil is not installed")
     def test_every_field_equals_psutil(self):
         """Exact: ids, names, paths, start, nice, terminal, descriptors, addresses, hash. Within 10 % and 2 MiB: memory."""
@@ -196,8 +198,8 @@ class Proc(harness.AmoskysTest):
         self.assertIn("\\xff\\xfe", event["args"])
 
 
-class LifeCycle(Proc):
-    COUNT = int(os.environ.get("AMOSKYS_PROC_COUNT", "2000"))
+class LifeCycle(Base):
+    COUNT = int(os.environ.get("AMOSKYS_PROC_COUNT", "5000"))
 
     def spawn_many(self, count):
         """Short-lived children of one shell; returns nothing: their parent's pid names them."""
@@ -254,7 +256,7 @@ class LifeCycle(Proc):
     @unittest.skipUnless(ROOT and shutil.which("unshare"), "needs root and unshare")
     def test_where_the_kernel_does_not_tell_it_polls_or_says_what_it_needs(self):
         for apart, text in ((["--net"], b"no process events here"),
-                            (["--pid", "--fork", "--mount-proc"], b"initial pid and user namespaces")):
+                            (["--pid", "--fork", "--kill-child", "--mount-proc"], b"initial pid namespace")):
             with self.subTest(apart=apart):
                 done = subprocess.run(["unshare", *apart, *self.command("agent", "proc", "--stdout", "--life-cycle", "connector")],
                                       capture_output=True, env=harness.clean_environment(), timeout=harness.PATIENCE_S)

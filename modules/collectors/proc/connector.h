@@ -6,9 +6,8 @@
 //   24
 //
 // seq counts the messages of one CPU, so that a gap says how many are lost (and not which).
-// Source: include/uapi/linux/cn_proc.h; drivers/connector/cn_proc.c. Works in the
-// initial user, pid and network namespaces only (elsewhere the kernel does not even refuse), and
-// before Linux 6.6 with CAP_NET_ADMIN only.
+// Source: include/uapi/linux/cn_proc.h; drivers/connector/cn_proc.c. Of use in
+// the initial pid and network namespaces only, and before Linux 6.6 with CAP_NET_ADMIN only.
 #pragma once
 
 #include <memory>

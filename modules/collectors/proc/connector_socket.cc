@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -114,13 +115,19 @@ Result<> Connector::listen(std::uint64_t buffer_bytes) {
         before.clear();
     }
     return make_error(ErrorKind::unavailable, "proc_connector",
-                      "the kernel does not answer: process events are given in the initial pid and "
-                      "user namespaces only");
+                      "the kernel does not answer a request for process events");
 }
 
 }  // namespace
 
 Result<std::unique_ptr<LifeCycleSource>> open_connector(std::uint64_t buffer_bytes) {
+    // Elsewhere its numbers of processes are not ours. The initial one's inode is fixed
+    // (PROC_PID_INIT_INO, include/linux/proc_ns.h).
+    constexpr ino_t initial_pids = 0xeffffffcU;
+    struct stat own {};
+    if (::stat("/proc/self/ns/pid", &own) != 0 || own.st_ino != initial_pids)
+        return make_error(ErrorKind::unavailable, "proc_connector",
+                          "process events are of the initial pid namespace, and this is another");
     FileDescriptor socket(
         ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR));
     if (!socket)

@@ -43,8 +43,9 @@ constexpr config::Option options[] = {
     config::option<&ProcConfig::hash_budget>("hash_budget", "",
                                              "read at most so much of programs per scan to hash "
                                              "them",
-                                             {0, 1e12}),
-    config::option<&ProcConfig::hash_max>("hash_max", "", "do not hash larger programs", {0, 1e12}),
+                                             {0, 1099511627776.0}),
+    config::option<&ProcConfig::hash_max>("hash_max", "", "do not hash larger programs",
+                                          {0, 1099511627776.0}),
     config::option<&ProcConfig::max_processes>(
         "max_processes", "processes", "read at most so many per scan, the lowest pids first",
         {1, 4194304}),

