@@ -37,8 +37,7 @@ void ConnectorDecoder::decode(ByteView datagram, std::vector<LifeCycleEvent>& ou
                           load<std::uint32_t>(message, netlink_header) == 1 &&
                           load<std::uint32_t>(message, netlink_header + 4) == 1;
         if (ours)
-            decode_event(message.subspan(netlink_header + connector_header),
-                         load<std::uint32_t>(message, netlink_header + 8), out);
+            decode_event(message, out);
         else
             ++counts_.malformed;
         const std::size_t step = (static_cast<std::size_t>(length) + 3) & ~std::size_t{3};
@@ -48,19 +47,21 @@ void ConnectorDecoder::decode(ByteView datagram, std::vector<LifeCycleEvent>& ou
         ++counts_.malformed;
 }
 
-void ConnectorDecoder::decode_event(ByteView message, std::uint32_t sequence,
-                                    std::vector<LifeCycleEvent>& out) {
+void ConnectorDecoder::decode_event(ByteView whole, std::vector<LifeCycleEvent>& out) {
+    const auto message = whole.subspan(netlink_header + connector_header);
     const auto what = load<std::uint32_t>(message, 0);
     const auto data = message.subspan(event_header);
     const auto word = [&](std::size_t index) {
         return data.size() >= (index + 1) * 4 ? load<std::uint32_t>(data, index * 4) : 0;
     };
+    // Answers have numbers too, and go to all who listen.
+    follow(load<std::uint32_t>(message, 4), load<std::uint32_t>(whole, netlink_header + 8));
     if (what == none) {
-        answer_ = word(0);
+        if (load<std::uint32_t>(whole, netlink_header + 12) == token_ + 1)
+            answer_ = word(0);
         return;
     }
     ++counts_.received;
-    follow(load<std::uint32_t>(message, 4), sequence);
     constexpr std::size_t fewest_words = 4;  // of the kinds below
     if (data.size() < fewest_words * 4) {
         ++counts_.malformed;

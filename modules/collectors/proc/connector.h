@@ -22,6 +22,8 @@ namespace amoskys::proc {
 class ConnectorDecoder {
   public:
     static constexpr std::uint32_t max_cpus = 8192;
+    // token: what the request to listen has as its ack; its answer has one more.
+    explicit ConnectorDecoder(std::uint32_t token = 0) : token_(token) {}
     // Threads, renames, sessions and core dumps are counted as received and give no event.
     void decode(ByteView datagram, std::vector<LifeCycleEvent>& out);
     void overrun() { ++counts_.overruns; }
@@ -30,9 +32,10 @@ class ConnectorDecoder {
     std::optional<std::uint32_t> take_answer();
 
   private:
-    void decode_event(ByteView message, std::uint32_t sequence, std::vector<LifeCycleEvent>& out);
+    void decode_event(ByteView whole, std::vector<LifeCycleEvent>& out);
     void follow(std::uint32_t cpu, std::uint32_t sequence);
 
+    std::uint32_t token_;
     LifeCycleCounts counts_;
     std::vector<std::optional<std::uint32_t>> last_;  // sequence by CPU
     std::optional<std::uint32_t> answer_;

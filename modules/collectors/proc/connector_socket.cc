@@ -32,7 +32,8 @@ class Connector final : public LifeCycleSource {
 
   private:
     FileDescriptor socket_;
-    ConnectorDecoder decoder_;
+    const std::uint32_t token_ = static_cast<std::uint32_t>(::getpid());
+    ConnectorDecoder decoder_{token_};
     std::array<std::array<std::uint8_t, datagram_bytes>, datagrams_at_once> buffers_{};
 };
 
@@ -96,6 +97,7 @@ Result<> Connector::listen(std::uint64_t buffer_bytes) {
     header.nlmsg_type = NLMSG_DONE;
     cn_msg message{};
     message.id = {CN_IDX_PROC, CN_VAL_PROC};
+    message.ack = token_;
     message.len = 4;
     const std::uint32_t operation = PROC_CN_MCAST_LISTEN;
     std::memcpy(request.data(), &header, sizeof header);

@@ -25,7 +25,7 @@ struct Output {
 
 class OutputQueue {
   public:
-    static constexpr std::size_t max_items = 16;  // of a chunk each
+    static constexpr std::size_t max_items = 4;  // of a chunk each
     // wake is called after each push, on the thread that pushes.
     explicit OutputQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
 

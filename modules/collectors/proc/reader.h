@@ -96,7 +96,8 @@ class ProcessReader {
 
     // In haste: false where there is no such process any more.
     bool capture(Pid pid, Capture& out) const;
-    // Goes on from there as open() and the rest, with the captured texts.
+    // Goes on from there with the captured texts: open() and the details that a program is told,
+    // not those it has from its parent (root, login, namespaces) or makes for itself (sockets).
     ReadOutcome read(Pid pid, Capture& capture, Sample& out);
     // Of a process that is gone by now; "cmdline:late" where it was gone then already.
     void put_captured(const Capture& capture, messaging::ProcessEvent& event);
@@ -127,6 +128,7 @@ class ProcessReader {
     void read_fds(messaging::ProcessEvent& event);
     void read_namespaces(Sample& out);
     void read_sockets(Sample& out);
+    void read_stdin(Evidence& out);
     void read_environment(Evidence& out);
     const Socket* find_socket(std::uint64_t inode);
     std::int64_t count_entries();

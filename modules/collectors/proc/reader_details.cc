@@ -50,6 +50,8 @@ ReadOutcome ProcessReader::read_details(Sample& out) {
     auto& event = out.event;
     out.detailed = true;
     out.evidence = {};
+    // Of a program that has just begun, what it shares with its parent is left to the next scan.
+    const bool haste = captured_ != nullptr;
     // What is lost first when the process ends comes first.
     if (captured_ != nullptr)
         put_captured(*captured_, event);
@@ -75,7 +77,7 @@ ReadOutcome ProcessReader::read_details(Sample& out) {
             else
                 missing(event, "cwd");
         }
-        if (fields_.root) {
+        if (fields_.root && !haste) {
             if (link("root", text))
                 put_path(text, "root", event.mutable_root(), event);
             else
@@ -88,13 +90,15 @@ ReadOutcome ProcessReader::read_details(Sample& out) {
     if (fields_.cgroup)
         read_cgroup(event);
     if (out.program()) {
-        if (fields_.namespaces)
+        if (fields_.namespaces && !haste)
             read_namespaces(out);
-        if (fields_.sockets)
+        if (fields_.sockets && haste)
+            read_stdin(out.evidence);
+        else if (fields_.sockets)
             read_sockets(out);
     }
     std::uint64_t id = 0;
-    if (fields_.loginuid) {
+    if (fields_.loginuid && !haste) {
         if (!slurp(folder_.get(), "loginuid", text)) {
             if (last_errno_ != ENOENT)  // a kernel without audit
                 missing(event, "loginuid");
@@ -103,7 +107,7 @@ ReadOutcome ProcessReader::read_details(Sample& out) {
             event.set_login_user(std::string(users_.name(event.loginuid())));
         }
     }
-    if (fields_.pss && out.program()) {
+    if (fields_.pss && !haste && out.program()) {
         last_errno_ = EBADMSG;
         std::optional<std::uint64_t> pss;
         if (slurp(folder_.get(), "smaps_rollup", text))
@@ -317,6 +321,15 @@ void ProcessReader::read_sockets(Sample& out) {
         event.add_missing("peers:other_namespace");
 }
 
+void ProcessReader::read_stdin(Evidence& out) {
+    std::string_view text;
+    std::uint64_t inode = 0;
+    if (!link("fd/0", text) || !socket_inode(text, inode))
+        return;
+    if (const auto* const socket = find_socket(inode); socket != nullptr && socket->has_peer())
+        out.stdio = *socket;
+}
+
 void ProcessReader::read_environment(Evidence& out) {
     std::string_view text;
     if (!slurp(folder_.get(), "environ", text))
@@ -380,7 +393,6 @@ ReadOutcome ProcessReader::read(Pid pid, Capture& capture, Sample& out) {
     captured_ = &capture;
     sockets_fresh_ = false;
     read_details(out);
-    read_numbers(out);
     captured_ = nullptr;
     return ReadOutcome::read;
 }

@@ -129,6 +129,23 @@ TEST_CASE("gaps in the numbers of each CPU are lost messages") {
     CHECK(take(9, ConnectorDecoder::max_cpus) == 4);
 }
 
+TEST_CASE("the answer to another listener is a number of the row, and not our answer") {
+    ConnectorDecoder decoder(4711);
+    std::vector<LifeCycleEvent> events;
+    decoder.decode(numbered(10, 0), events);
+    auto answer = bytes_of(recorded[0]);
+    put(answer, sequence_at, 11);
+    decoder.decode(answer, events);
+    CHECK_FALSE(decoder.take_answer());
+    decoder.decode(numbered(12, 0), events);
+    CHECK(decoder.counts().lost == 0);
+    CHECK(decoder.counts().received == 2);
+    put(answer, sequence_at, 13);
+    put(answer, sequence_at + 4, 4712);
+    decoder.decode(answer, events);
+    CHECK(decoder.take_answer() == 0U);
+}
+
 TEST_CASE("several messages in one datagram are all read") {
     ConnectorDecoder decoder;
     std::vector<LifeCycleEvent> events;
