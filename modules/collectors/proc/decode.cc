@@ -15,7 +15,9 @@ void skip_spaces(std::string_view& text) {
 
 std::string_view take_word(std::string_view& text) {
     skip_spaces(text);
-    const auto end = std::min(text.find_first_of(" \t\n"), text.size());
+    std::size_t end = 0;
+    while (end < text.size() && text[end] != ' ' && text[end] != '\t' && text[end] != '\n')
+        ++end;
     const auto word = text.substr(0, end);
     text.remove_prefix(end);
     return word;

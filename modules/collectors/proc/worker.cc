@@ -12,7 +12,7 @@
 namespace amoskys::proc {
 namespace {
 
-constexpr std::size_t processes_between_looks = 4;
+constexpr std::size_t processes_between_looks = 16;  // half a millisecond
 constexpr auto chunk_age = std::chrono::milliseconds(100);
 constexpr auto rescan_pause = std::chrono::seconds(5);  // after a loss
 
