@@ -15,17 +15,12 @@ void skip_spaces(std::string_view& text) {
 
 std::string_view take_word(std::string_view& text) {
     skip_spaces(text);
-    const auto end = std::min(text.find_first_of(" \t\n"), text.size());
+    std::size_t end = 0;
+    while (end < text.size() && text[end] != ' ' && text[end] != '\t' && text[end] != '\n')
+        ++end;
     const auto word = text.substr(0, end);
     text.remove_prefix(end);
     return word;
-}
-
-std::string_view take_line(std::string_view& text) {
-    const auto end = text.find('\n');
-    const auto line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    return line;
 }
 
 template <class T>
@@ -40,10 +35,6 @@ bool plain_ascii(std::string_view text) {
 
 constexpr std::size_t title_padding = 16;  // so many NULs at the end are padding
 
-bool hex_digit(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
 // The longest start of printable text with at most max bytes that cuts no UTF-8 sequence in two.
 std::string_view cut(std::string_view text, std::size_t max) {
     if (text.size() <= max)
@@ -56,6 +47,13 @@ std::string_view cut(std::string_view text, std::size_t max) {
 }
 
 }  // namespace
+
+std::string_view take_line(std::string_view& text) {
+    const auto end = text.find('\n');
+    const auto line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    return line;
+}
 
 bool take_number(std::string_view& text, std::uint64_t& out) {
     skip_spaces(text);
@@ -103,84 +101,13 @@ std::optional<Stat> parse_stat(std::string_view text) {
     stat.start_ticks = static_cast<std::uint64_t>(field(22));
     stat.vms_bytes = static_cast<std::uint64_t>(field(23));
     stat.rss_pages = static_cast<std::uint64_t>(std::max<std::int64_t>(0, field(24)));
+    for (int number_in_stat = 25; number_in_stat <= 48; ++number_in_stat) {
+        const auto word = take_word(text);
+        std::uint64_t address = 0;
+        if ((number_in_stat == 28 || number_in_stat == 48) && number(word, address))
+            stat.image = (stat.image + address) * 0x9e3779b97f4a7c15U;  // start_stack, arg_start
+    }
     return stat;
-}
-
-std::optional<Status> parse_status(std::string_view text) {
-    Status status;
-    std::uint64_t real = 0, effective = 0, group = 0;
-    bool uid_seen = false, gid_seen = false;
-    while (!text.empty() && !(uid_seen && gid_seen)) {
-        auto line = take_line(text);
-        if (line.starts_with("Uid:")) {
-            line.remove_prefix(4);
-            uid_seen = take_number(line, real) && take_number(line, effective);
-        } else if (line.starts_with("Gid:")) {
-            line.remove_prefix(4);
-            gid_seen = take_number(line, group);
-        }
-    }
-    if (!uid_seen || !gid_seen || std::max({real, effective, group}) > UINT32_MAX)
-        return std::nullopt;
-    status.uid = static_cast<std::uint32_t>(real);
-    status.euid = static_cast<std::uint32_t>(effective);
-    status.gid = static_cast<std::uint32_t>(group);
-    return status;
-}
-
-std::optional<Io> parse_io(std::string_view text) {
-    Io io;
-    bool read_seen = false, write_seen = false;
-    while (!text.empty()) {
-        auto line = take_line(text);
-        if (line.starts_with("read_bytes:")) {
-            line.remove_prefix(11);
-            read_seen = take_number(line, io.read_bytes);
-        } else if (line.starts_with("write_bytes:")) {
-            line.remove_prefix(12);
-            write_seen = take_number(line, io.write_bytes);
-        }
-    }
-    if (!read_seen || !write_seen)
-        return std::nullopt;
-    return io;
-}
-
-std::string_view parse_cgroup(std::string_view text) {
-    std::string_view first, systemd;
-    while (!text.empty()) {
-        const auto line = take_line(text);
-        const auto controllers = line.find(':');
-        if (controllers == std::string_view::npos)
-            continue;
-        const auto path = line.find(':', controllers + 1);
-        if (path == std::string_view::npos)
-            continue;
-        const auto value = line.substr(path + 1);
-        if (line.starts_with("0::"))
-            return value;
-        if (line.substr(controllers + 1, path - controllers - 1) == "name=systemd")
-            systemd = value;
-        else if (first.empty())
-            first = value;
-    }
-    return systemd.empty() ? first : systemd;
-}
-
-std::string_view container_id(std::string_view path) {
-    constexpr std::size_t id_length = 64;
-    std::string_view found;
-    for (std::size_t i = 0; i < path.size();) {
-        std::size_t end = i;
-        while (end < path.size() && hex_digit(path[end]))
-            ++end;
-        const bool whole = i == 0 || path[i - 1] == '/' || path[i - 1] == '-' || path[i - 1] == ':';
-        if (end - i == id_length && whole &&
-            (end == path.size() || path[end] == '/' || path[end] == '.'))
-            found = path.substr(i, id_length);
-        i = end + 1;
-    }
-    return found;
 }
 
 std::string tty_name(std::uint32_t device) {

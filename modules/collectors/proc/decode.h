@@ -30,28 +30,12 @@ struct Stat {
     std::uint64_t start_ticks = 0;
     std::uint64_t vms_bytes = 0;
     std::uint64_t rss_pages = 0;
+    // Changes with every exec: where stack and arguments lie. 0 of a process that may not be
+    // traced.
+    std::uint64_t image = 0;
     bool kernel_thread() const { return (flags & 0x00200000U) != 0; }  // PF_KTHREAD
 };
 std::optional<Stat> parse_stat(std::string_view text);
-
-// The part of /proc/PID/status that stat does not have.
-struct Status {
-    std::uint32_t uid = 0, euid = 0, gid = 0;
-};
-std::optional<Status> parse_status(std::string_view text);
-
-// /proc/PID/io: bytes that really went from and to storage.
-struct Io {
-    std::uint64_t read_bytes = 0, write_bytes = 0;
-};
-std::optional<Io> parse_io(std::string_view text);
-
-// The path of the cgroup2 line ("0::PATH"); on a cgroup1 host that of name=systemd, else of the
-// first line.
-std::string_view parse_cgroup(std::string_view text);
-// 64 hexadecimal digits that stand for themselves in a cgroup path ("docker-ID.scope",
-// "/docker/ID", "cri-containerd-ID.scope"): the last such run; "" where there is none.
-std::string_view container_id(std::string_view cgroup_path);
 
 // "pts/0", "tty1", "ttyS0", "console", else "major:minor"; "" for 0 (no terminal).
 std::string tty_name(std::uint32_t device);
@@ -69,6 +53,8 @@ struct Arguments {
 };
 void parse_cmdline(std::string_view text, Arguments& out);
 
+// The text up to the end of the line, without it; moves text behind it.
+std::string_view take_line(std::string_view& text);
 // The start of a decimal number; moves text behind it. False where there is none or it passes 64
 // bits.
 bool take_number(std::string_view& text, std::uint64_t& out);

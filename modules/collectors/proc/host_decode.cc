@@ -10,13 +10,6 @@
 namespace amoskys::proc {
 namespace {
 
-std::string_view take_line(std::string_view& text) {
-    const auto end = text.find('\n');
-    const auto line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    return line;
-}
-
 std::string_view take_word(std::string_view& text) {
     const auto begin = std::min(text.find_first_not_of(" \t"), text.size());
     text.remove_prefix(begin);

@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "core/base/text.h"
+#include "modules/collectors/proc/status.h"
 
 namespace amoskys::proc {
 namespace {
@@ -35,38 +36,62 @@ ReadOutcome outcome_of(int error) {
 }  // namespace
 
 Result<FieldSet> parse_fields(std::span<const std::string> names) {
-    FieldSet set{false, false, false, false, false, false};
-    bool* const members[] = {&set.exe, &set.cmdline, &set.cgroup, &set.cwd, &set.io, &set.fds};
+    FieldSet set{false, false, false, false, false, false, false,
+                 false, false, false, false, false, false};
+    struct Name {
+        std::string_view name;
+        bool FieldSet::*member;
+    };
+    constexpr Name all[] = {{"exe", &FieldSet::exe},
+                            {"cmdline", &FieldSet::cmdline},
+                            {"cgroup", &FieldSet::cgroup},
+                            {"cwd", &FieldSet::cwd},
+                            {"root", &FieldSet::root},
+                            {"io", &FieldSet::io},
+                            {"fds", &FieldSet::fds},
+                            {"loginuid", &FieldSet::loginuid},
+                            {"namespaces", &FieldSet::namespaces},
+                            {"sockets", &FieldSet::sockets},
+                            {"hash", &FieldSet::hash},
+                            {"environ", &FieldSet::environment},
+                            {"pss", &FieldSet::pss}};
     for (const auto& name : names) {
-        const auto found = std::find(std::begin(all_fields), std::end(all_fields), name);
-        if (found == std::end(all_fields)) {
-            const auto near = nearest(name, all_fields);
+        const auto* const found = std::find_if(std::begin(all), std::end(all),
+                                               [&](const Name& n) { return n.name == name; });
+        if (found == std::end(all)) {
+            std::vector<std::string_view> known;
+            std::string allowed;
+            for (const auto& n : all) {
+                known.push_back(n.name);
+                allowed += (allowed.empty() ? "" : ", ") + std::string(n.name);
+            }
+            const auto near = nearest(name, known);
             return make_error(ErrorKind::config, "config_unknown_value",
                               "agent.proc.read_fields: no field \"" + printable(name) +
-                                  "\"; allowed are exe, cmdline, cgroup, cwd, io, fds",
+                                  "\"; allowed are " + allowed,
                               near.empty() ? "" : "did you mean " + std::string(near) + "?");
         }
-        *members[found - std::begin(all_fields)] = true;
+        set.*found->member = true;
     }
     return set;
 }
 
-ProcessReader::ProcessReader(FileDescriptor root, const FieldSet& fields,
-                             const std::filesystem::path& passwd)
+ProcessReader::ProcessReader(FileDescriptor root, const ReaderOptions& options)
     : root_(std::move(root)),
-      fields_(fields),
-      users_(passwd),
+      fields_(options.fields),
+      users_(options.passwd),
+      groups_(options.group),
+      hash_(options.hash_budget_bytes, options.hash_max_bytes),
       ticks_per_second_(static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK))),
       page_bytes_(static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))),
       buffer_(buffer_bytes) {}
 
 Result<std::unique_ptr<ProcessReader>> ProcessReader::open(const std::filesystem::path& proc_root,
-                                                           const FieldSet& fields,
-                                                           const std::filesystem::path& passwd) {
+                                                           const ReaderOptions& options) {
     FileDescriptor root(::open(proc_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!root)
         return errno_error("proc_root", "cannot open " + proc_root.string(), errno);
-    std::unique_ptr<ProcessReader> reader(new ProcessReader(std::move(root), fields, passwd));
+    std::unique_ptr<ProcessReader> reader(new ProcessReader(std::move(root), options));
     struct statfs filesystem {};
     reader->is_procfs_ =
         ::fstatfs(reader->root_.get(), &filesystem) == 0 && filesystem.f_type == PROC_SUPER_MAGIC;
@@ -77,6 +102,19 @@ Result<std::unique_ptr<ProcessReader>> ProcessReader::open(const std::filesystem
     std::string_view text;
     if (reader->slurp(reader->root_.get(), "sys/kernel/random/boot_id", text))
         append_safe_text(trim(text), 64, reader->boot_id_);
+    // The host's namespaces: of process 1, which some hosts hide, else of the first kernel thread.
+    for (const char* const name : {"1", "2", "self"}) {
+        reader->folder_ =
+            FileDescriptor(::openat(reader->root_.get(), name, O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!reader->folder_)
+            continue;
+        if (reader->host_mounts_.empty() && reader->link("ns/mnt", text))
+            reader->host_mounts_ = text;
+        if (reader->host_users_.empty() && reader->link("ns/user", text))
+            reader->host_users_ = text;
+        if (reader->link("ns/net", text))
+            reader->own_network_ = text;  // the last one is its own
+    }
     return reader;
 }
 
@@ -98,6 +136,9 @@ std::uint64_t ProcessReader::uptime_ns() {
 
 void ProcessReader::begin(const Clock& clock) {
     users_.refresh();
+    groups_.refresh();
+    hash_.begin();
+    sockets_fresh_ = false;
     const std::uint64_t now = clock.now_ns(), uptime = uptime_ns();
     const std::uint64_t boot = now > uptime ? now - uptime : 0;
     const std::uint64_t moved = boot > boot_ns_ ? boot - boot_ns_ : boot_ns_ - boot;
@@ -159,153 +200,93 @@ bool ProcessReader::slurp(int folder, const char* name, std::string_view& out) {
     return true;
 }
 
+bool ProcessReader::link(const char* name, std::string_view& out) {
+    const ssize_t length = ::readlinkat(folder_.get(), name, buffer_.data(), buffer_.size());
+    if (length < 0) {
+        last_errno_ = errno;
+        return false;
+    }
+    out = {buffer_.data(), static_cast<std::size_t>(length)};
+    return true;
+}
+
 void ProcessReader::missing(messaging::ProcessEvent& event, std::string_view field) {
     if (last_errno_ == ESRCH)
         vanished_ = true;
-    const char* const name = ::strerrorname_np(last_errno_);
-    event.add_missing(std::string(field) + ":" +
-                      (name == nullptr ? std::to_string(last_errno_) : name));
+    event.add_missing(std::string(field) + ":" + errno_name(last_errno_));
 }
 
-ReadOutcome ProcessReader::open_process(Pid pid, FileDescriptor& folder, Stat& stat) {
+ReadOutcome ProcessReader::open(Pid pid, Sample& out) {
     char name[16] = {};
     std::to_chars(name, name + sizeof name - 1, pid);
-    folder = FileDescriptor(::openat(root_.get(), name, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    FileDescriptor folder(::openat(root_.get(), name, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!folder)
         return outcome_of(errno);
+    return open_folder(std::move(folder), pid, out);
+}
+
+ReadOutcome ProcessReader::open_folder(FileDescriptor folder, Pid pid, Sample& out) {
+    folder_ = std::move(folder);
+    out.uptime_ns = uptime_ns();
+    struct stat owner {};
     std::string_view text;
-    if (!slurp(folder.get(), "stat", text))
+    if (::fstat(folder_.get(), &owner) != 0)
+        return outcome_of(errno);
+    if (!slurp(folder_.get(), "stat", text))
         return outcome_of(last_errno_);
-    const auto parsed = parse_stat(text);
-    if (!parsed || parsed->pid != pid)
+    const auto stat = parse_stat(text);
+    if (!stat || stat->pid != pid)
         return ReadOutcome::malformed;
-    stat = *parsed;
-    return ReadOutcome::read;
-}
-
-ReadOutcome ProcessReader::read_ticks(Pid pid, Sample& out) {
-    FileDescriptor folder;
-    Stat stat;
-    out.uptime_ns = uptime_ns();
-    if (const auto outcome = open_process(pid, folder, stat); outcome != ReadOutcome::read)
-        return outcome;
-    out.event.Clear();
-    out.event.set_pid(pid);
-    out.event.set_start_ticks(stat.start_ticks);
-    out.cpu_ticks = stat.cpu_ticks;
-    return ReadOutcome::read;
-}
-
-ReadOutcome ProcessReader::read(Pid pid, Sample& out) {
-    FileDescriptor folder;
-    Stat stat;  // its name is a view of the buffer
-    out.uptime_ns = uptime_ns();
-    if (const auto outcome = open_process(pid, folder, stat); outcome != ReadOutcome::read)
-        return outcome;
-    out.cpu_ticks = stat.cpu_ticks;
     vanished_ = false;
+    out.owner = (static_cast<std::uint64_t>(owner.st_uid) << 32U) | owner.st_gid;
+    out.cpu_ticks = stat->cpu_ticks;
+    out.image = stat->image;
+    out.state = stat->state;
+    out.kernel_thread = stat->kernel_thread();
+    out.detailed = false;
     auto& event = out.event;
     event.Clear();
     event.set_pid(pid);
-    event.set_ppid(stat.ppid);
-    append_safe_text(stat.name, 64, *event.mutable_name());  // before the buffer is used again
-    append_safe_text({&stat.state, 1}, 4, *event.mutable_state());
-    event.set_pgid(stat.pgid);
-    event.set_sid(stat.sid);
-    if (stat.tty != 0)
-        event.set_tty(tty_name(stat.tty));
-    event.set_nice(stat.nice);
-    event.set_threads(stat.threads);
-    event.set_vms_bytes(stat.vms_bytes);
-    event.set_rss_bytes(stat.rss_pages * page_bytes_);
-    event.set_cpu_seconds(static_cast<double>(stat.cpu_ticks) /
+    event.set_ppid(stat->ppid);
+    append_safe_text(stat->name, 64, *event.mutable_name());  // before the buffer is used again
+    append_safe_text({&stat->state, 1}, 4, *event.mutable_state());
+    event.set_pgid(stat->pgid);
+    event.set_sid(stat->sid);
+    if (stat->tty != 0)
+        event.set_tty(tty_name(stat->tty));
+    event.set_nice(stat->nice);
+    event.set_threads(stat->threads);
+    event.set_vms_bytes(stat->vms_bytes);
+    event.set_rss_bytes(stat->rss_pages * page_bytes_);
+    event.set_cpu_seconds(static_cast<double>(stat->cpu_ticks) /
                           static_cast<double>(ticks_per_second_));
-    event.set_start_ticks(stat.start_ticks);
-    event.set_start_ts_ns(boot_ns_ + stat.start_ticks * (ns_per_second / ticks_per_second_));
+    event.set_start_ticks(stat->start_ticks);
+    event.set_start_ts_ns(boot_ns_ + stat->start_ticks * (ns_per_second / ticks_per_second_));
     event.set_boot_id(boot_id_);
     event.set_event_time_ns(boot_ns_ + out.uptime_ns);
-    read_status(folder.get(), event);
-    read_commands(folder.get(), stat, event);
-    if (fields_.cgroup)
-        read_cgroup(folder.get(), event);
+    return ReadOutcome::read;
+}
+
+ReadOutcome ProcessReader::read_numbers(Sample& out) {
     if (fields_.io)
-        read_io(folder.get(), event);
+        read_io(out.event);
+    if (fields_.fds && out.program())
+        read_fds(out.event);
     return vanished_ ? ReadOutcome::gone : ReadOutcome::read;
 }
 
-void ProcessReader::read_status(int folder, messaging::ProcessEvent& event) {
+ReadOutcome ProcessReader::read(Pid pid, Sample& out) {
+    if (const auto outcome = open(pid, out); outcome != ReadOutcome::read)
+        return outcome;
+    read_details(out);
+    return read_numbers(out);
+}
+
+void ProcessReader::read_io(messaging::ProcessEvent& event) {
     std::string_view text;
     last_errno_ = EBADMSG;  // where the text is not what it should be
-    std::optional<Status> status;
-    if (slurp(folder, "status", text))
-        status = parse_status(text);
-    if (!status) {
-        missing(event, "uid");
-        missing(event, "gid");
-        missing(event, "euid");
-        return;
-    }
-    event.set_uid(status->uid);
-    event.set_euid(status->euid);
-    event.set_gid(status->gid);
-    event.set_user(std::string(users_.name(status->uid)));
-}
-
-// What only a program has: kernel threads and zombies have none of it, which is not a gap.
-void ProcessReader::read_commands(int folder, const Stat& stat, messaging::ProcessEvent& event) {
-    if (stat.kernel_thread() || stat.state == 'Z' || stat.state == 'X')
-        return;
-    std::string_view text;
-    if (fields_.cmdline) {
-        if (slurp(folder, "cmdline", text)) {
-            parse_cmdline(text, arguments_);
-            for (auto& arg : arguments_.args)
-                event.add_args(std::move(arg));
-            event.set_cmdline(std::move(arguments_.joined));
-            if (arguments_.truncated)
-                event.add_missing("args:truncated");
-        } else {
-            missing(event, "cmdline");
-        }
-    }
-    if (fields_.exe)
-        read_link(folder, "exe", event.mutable_exe(), event);
-    if (fields_.cwd)
-        read_link(folder, "cwd", event.mutable_cwd(), event);
-    if (fields_.fds)
-        read_fds(folder, event);
-}
-
-void ProcessReader::read_link(int folder, const char* name, std::string* out,
-                              messaging::ProcessEvent& event) {
-    const ssize_t length = ::readlinkat(folder, name, buffer_.data(), buffer_.size());
-    if (length < 0) {
-        last_errno_ = errno;
-        missing(event, name);
-    } else if (!append_safe_text({buffer_.data(), static_cast<std::size_t>(length)}, max_text_bytes,
-                                 *out)) {
-        event.add_missing(std::string(name) + ":truncated");
-    }
-}
-
-void ProcessReader::read_cgroup(int folder, messaging::ProcessEvent& event) {
-    std::string_view text;
-    if (!slurp(folder, "cgroup", text)) {
-        missing(event, "cgroup");
-        return;
-    }
-    const auto path = parse_cgroup(text);
-    if (!append_safe_text(path, max_text_bytes, *event.mutable_cgroup()))
-        event.add_missing("cgroup:truncated");
-    if (const auto id = container_id(path); !id.empty())
-        event.set_container_id(std::string(id));
-}
-
-void ProcessReader::read_io(int folder, messaging::ProcessEvent& event) {
-    std::string_view text;
-    last_errno_ = EBADMSG;
     std::optional<Io> io;
-    if (slurp(folder, "io", text))
+    if (slurp(folder_.get(), "io", text))
         io = parse_io(text);
     if (!io) {
         missing(event, "io_read_bytes");
@@ -316,22 +297,22 @@ void ProcessReader::read_io(int folder, messaging::ProcessEvent& event) {
     event.set_io_write_bytes(io->write_bytes);
 }
 
-void ProcessReader::read_fds(int folder, messaging::ProcessEvent& event) {
+void ProcessReader::read_fds(messaging::ProcessEvent& event) {
     struct stat info {};
-    if (size_counts_fds_ && ::fstatat(folder, "fd", &info, 0) == 0) {
+    if (size_counts_fds_ && ::fstatat(folder_.get(), "fd", &info, 0) == 0) {
         event.set_fds(static_cast<std::uint32_t>(info.st_size));
         return;
     }
-    const std::int64_t count = count_entries(folder);
+    const std::int64_t count = count_entries();
     if (count < 0)
         missing(event, "fds");
     else
         event.set_fds(static_cast<std::uint32_t>(count));
 }
 
-// Entries of "fd" below folder without "." and ".."; -1 with last_errno_.
-std::int64_t ProcessReader::count_entries(int folder) {
-    const FileDescriptor fds(::openat(folder, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+// Entries of "fd" without "." and ".."; -1 with last_errno_.
+std::int64_t ProcessReader::count_entries() {
+    const FileDescriptor fds(::openat(folder_.get(), "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     std::int64_t count = 0;
     while (fds) {
         const long got = ::syscall(SYS_getdents64, fds.get(), buffer_.data(), buffer_.size());

@@ -20,6 +20,7 @@ std::shared_ptr<ProcConfig> config_for(const FakeProc& fake) {
     config->proc_root = fake.root;
     config->sys_root = fake.root / "sys";
     config->passwd = fake.root / "passwd";
+    config->group = fake.root / "group";
     config->first_sample = std::chrono::nanoseconds(0);
     return config;
 }
@@ -130,9 +131,9 @@ TEST_CASE("the live host has this test among its processes, with a CPU share in 
                 CHECK(event.has_cpu_percent());
             }
     CHECK(found);
-    REQUIRE(emitter.records.size() == 1);
+    REQUIRE_FALSE(emitter.records.empty());  // before it perhaps security observations
     bool load = false;
-    for (const auto& event : emitter.records[0].events())
+    for (const auto& event : emitter.records.back().events())
         load = load || event.metric_data().metric_name() == "laLoad1";
     CHECK(load);
 }

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/text.h"
+#include "modules/collectors/proc/cgroup.h"
+#include "modules/collectors/proc/status.h"
 #include "modules/collectors/proc/test/fake_proc.h"
 #include "modules/collectors/proc/users.h"
 
@@ -51,14 +53,56 @@ TEST_CASE("stat that is cut short or is no stat gives nothing") {
     CHECK_FALSE(parse_stat("x (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23"));
 }
 
-TEST_CASE("status gives real and effective ids") {
-    const auto status = parse_status("Name:\tx\nUid:\t1000\t0\t0\t0\nGid:\t100\t5\t5\t5\n");
+TEST_CASE("an exec shows in stat, though nothing that ps shows has changed") {
+    const auto whole = FakeProc::stat(7, "a", 5, 6);
+    const auto with = [&](const std::string& stack, const std::string& arguments) {
+        std::string text = whole.substr(0, whole.find(" 18446744073709551615"));
+        for (int field = 25; field <= 52; ++field)
+            text += " " + (field == 28 ? stack : field == 48 ? arguments : std::string("1"));
+        return parse_stat(text + "\n")->image;
+    };
+    CHECK(with("140720000000000", "140720000000100") == with("140720000000000", "140720000000100"));
+    CHECK(with("140720000000000", "140720000000100") != with("140720000000016", "140720000000100"));
+    CHECK(with("140720000000000", "140720000000100") != with("140720000000000", "140720000000101"));
+    CHECK(with("0", "0") == 0);  // not ours to trace
+}
+
+TEST_CASE("status gives ids, capabilities, seccomp, swap and the tracer") {
+    const auto status = parse_status(
+        "Name:\tx\nTracerPid:\t77\nUid:\t1000\t0\t5\t6\nGid:\t100\t7\t8\t9\nVmSwap:\t     12 kB\n"
+        "CapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\nCapEff:\t0000000000001000\n"
+        "CapBnd:\t00000000a80425fb\nCapAmb:\t0000000000000400\nNoNewPrivs:\t1\nSeccomp:\t2\n"
+        "Seccomp_filters:\t3\n");
     REQUIRE(status);
-    CHECK(status->uid == 1000);
-    CHECK(status->euid == 0);
-    CHECK(status->gid == 100);
+    CHECK(status->uid == std::array<std::uint32_t, 4>{1000, 0, 5, 6});
+    CHECK(status->gid == std::array<std::uint32_t, 4>{100, 7, 8, 9});
+    CHECK(status->tracer_pid == 77);
+    CHECK(status->swap_bytes == 12 * 1024);
+    CHECK(status->capabilities[Status::inheritable] == 0U);
+    CHECK(status->capabilities[Status::permitted] == 0x1ffffffffffU);
+    CHECK(status->capabilities[Status::effective_set] == 0x1000U);
+    CHECK(status->capabilities[Status::bounding] == 0xa80425fbU);
+    CHECK(status->capabilities[Status::ambient] == 0x400U);
+    CHECK(status->seccomp == 2U);
+    CHECK(status->no_new_privs == true);
+}
+
+TEST_CASE("what an older kernel's status lacks is not there, without ids it is no status") {
+    const auto status = parse_status("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n");
+    REQUIRE(status);
+    CHECK_FALSE(status->swap_bytes);
+    CHECK_FALSE(status->capabilities[Status::ambient]);
+    CHECK_FALSE(status->seccomp);
+    CHECK_FALSE(status->no_new_privs);
     CHECK_FALSE(parse_status("Uid:\t1000\n"));
-    CHECK_FALSE(parse_status("Uid:\t99999999999\t0\nGid:\t1\n"));
+    CHECK_FALSE(parse_status("Uid:\t1\t1\t1\t1\nGid:\t1\t1\t1\n"));
+    CHECK_FALSE(parse_status("Uid:\t99999999999\t0\t0\t0\nGid:\t1\t1\t1\t1\n"));
+}
+
+TEST_CASE("the proportional share is that of smaps_rollup") {
+    CHECK(parse_pss("55-7f ---p [rollup]\nRss:  9 kB\nPss:   7 kB\nPss_Dirty: 1 kB\n") ==
+          7 * 1024U);
+    CHECK_FALSE(parse_pss("Rss: 9 kB\n"));
 }
 
 TEST_CASE("io gives what went to and from storage") {
@@ -79,19 +123,53 @@ TEST_CASE("the cgroup path is that of cgroup2, else of systemd, else the first")
     CHECK(parse_cgroup("nonsense\n").empty());
 }
 
-TEST_CASE(
-    "a container id is found in the paths of docker, containerd, cri-o, podman and kubernetes") {
+TEST_CASE("container, runtime and pod are found in the paths of each runtime, cgroup v1 and v2") {
+    const std::string id(64, 'a');
+    const std::string uid = "11111111-2222-3333-4444-555555555555";
+    const std::string low = "11111111_2222_3333_4444_555555555555";
+    struct Case {
+        std::string text, runtime, pod;
+    };
+    const Case cases[] = {
+        {"0::/system.slice/docker-" + id + ".scope\n", "docker", ""},
+        {"12:cpuset:/docker/" + id + "\n0::/\n", "docker", ""},
+        {"0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + low +
+             ".slice/cri-containerd-" + id + ".scope\n",
+         "containerd", uid},
+        {"0::/system.slice/containerd.service/kubepods-besteffort-pod" + low +
+             ".slice:cri-containerd:" + id + "\n",
+         "containerd", uid},
+        {"4:memory:/kubepods/burstable/pod" + uid + "/" + id + "\n", "", uid},
+        {"0::/kubepods.slice/kubepods-pod" + std::string(32, 'f') + ".slice/crio-" + id +
+             ".scope\n",
+         "cri-o", std::string(32, 'f')},
+        {"0::/machine.slice/libpod-" + id + ".scope/container\n", "podman", ""},
+        {"0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + id + ".scope\n",
+         "podman", ""},
+        {"0::/system.slice/nerdctl-" + id + ".scope\n", "containerd", ""},
+    };
+    for (const auto& one : cases) {
+        CAPTURE(one.text);
+        const auto found = find_container(one.text);
+        CHECK(found.id == id);
+        CHECK(found.runtime == one.runtime);
+        CHECK(found.pod_uid == one.pod);
+    }
+    CHECK(find_container("0::/lxc.payload.web/init.scope\n").id == "web");
+    CHECK(find_container("0::/lxc.payload.web\n").runtime == "lxc");
+    CHECK(find_container("0::/machine.slice/machine-deb12.scope/payload\n").runtime == "nspawn");
+}
+
+TEST_CASE("what only looks like a container's path is none") {
     const std::string id(64, 'a');
     for (const auto& path :
-         {"/docker/" + id, "/system.slice/docker-" + id + ".scope",
-          "/kubepods.slice/kubepods-pod1.slice/cri-containerd-" + id + ".scope",
-          "/kubepods/burstable/pod1-2/" + id, "/machine.slice/libpod-" + id + ".scope/container",
-          "/kubepods.slice/crio-" + id + ".scope"})
-        CHECK(container_id(path) == id);
-    CHECK(container_id("/system.slice/ssh.service").empty());
-    CHECK(container_id("/docker/" + id + "a").empty());
-    CHECK(container_id("/docker/x" + id).empty());
-    CHECK(container_id("/docker/" + std::string(63, 'a')).empty());
+         {std::string("/system.slice/ssh.service"), "/docker/" + id + "a", "/docker/x" + id,
+          "/docker/" + std::string(63, 'a'), "/machine.slice/libpod-conmon-" + id + ".scope",
+          "/kubepods.slice/crio-conmon-" + id + ".scope", std::string("/lxc/"),
+          std::string("/podcast/pod-1")})
+        CHECK(find_container("0::" + path + "\n").id.empty());
+    CHECK(find_container("").id.empty());
+    CHECK(find_container("nonsense\n1:a\n").id.empty());
 }
 
 TEST_CASE("terminals have their usual names") {

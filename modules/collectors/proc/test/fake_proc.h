@@ -16,6 +16,7 @@ class FakeProc {
         root = ::mkdtemp(name.data());
         write("uptime", "1000.00 900.00\n");
         write("sys/kernel/random/boot_id", "0c1d2e3f-0000-4000-8000-000000000001\n");
+        write("group", "root:x:0:\nstaff:x:7:daemon\n");
         write("passwd", "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/false\n");
     }
     ~FakeProc() {
@@ -36,7 +37,8 @@ class FakeProc {
         const auto folder = std::to_string(pid) + "/";
         write(folder + "stat", stat(pid, comm, start, cpu));
         write(folder + "status",
-              "Name:\tx\nUmask:\t0022\nUid:\t1\t1001\t1\t1\nGid:\t7\t7\t7\t7\nThreads:\t3\n");
+              "Name:\tx\nUmask:\t0022\nUid:\t1\t1001\t1\t1\nGid:\t7\t7\t7\t7\nThreads:\t3\n"
+              "CapEff:\t0000000000000400\nSeccomp:\t2\n");
         write(folder + "cmdline", cmdline);
         write(folder + "cgroup", "0::/system.slice/ssh.service\n");
         write(folder + "io", "rchar: 9\nwchar: 9\nread_bytes: 4096\nwrite_bytes: 8192\n");
@@ -45,6 +47,7 @@ class FakeProc {
         write(folder + "fd/1", "");
         link(folder + "exe", "/usr/sbin/sshd");
         link(folder + "cwd", "/");
+        link(folder + "root", "/");
     }
     static std::string stat(unsigned pid, const std::string& comm, unsigned long start,
                             unsigned long cpu) {

@@ -3,7 +3,9 @@
 #include <string>
 
 #include "core/base/text.h"
+#include "modules/collectors/proc/cgroup.h"
 #include "modules/collectors/proc/decode.h"
+#include "modules/collectors/proc/status.h"
 #include "modules/collectors/proc/users.h"
 
 using namespace amoskys::proc;
@@ -28,10 +30,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 std::abort();
             break;
         case 3:
-            container_id(parse_cgroup(text));
+            find_container(text);
+            parse_cgroup(text);
             break;
         case 4:
             parse_io(text);
+            parse_pss(text);
             parse_passwd(text);
             break;
         default:

@@ -15,20 +15,24 @@ Sample make(Pid pid, std::uint64_t start_ticks, std::uint64_t cpu_ticks, std::ui
     sample.event.set_name("p" + std::to_string(pid));
     sample.event.set_cmdline("p --x");
     sample.event.set_start_ticks(start_ticks);
+    sample.event.set_euid(0);
+    sample.detailed = true;
+    sample.state = 'S';
     sample.cpu_ticks = cpu_ticks;
     sample.uptime_ns = uptime_s * second_ns;
     return sample;
 }
 
 struct Followed {
-    ProcessTracker tracker{100};
+    ProcessTracker tracker{{100, 60 * second_ns, 2}};
     std::vector<messaging::ProcessEvent> exits;
     messaging::ProcessEvent look(Sample sample) {
         tracker.observe(sample, exits);
         return sample.event;
     }
     void end(std::vector<Pid> listed, std::uint64_t uptime_s) {
-        tracker.end_scan(listed, uptime_s * second_ns + 5, uptime_s * second_ns, exits);
+        tracker.end_scan(listed, uptime_s * second_ns,
+                         {uptime_s * second_ns + 5, uptime_s * second_ns}, exits);
     }
 };
 
@@ -59,6 +63,7 @@ TEST_CASE("the CPU share is of the time since the previous sample") {
     f.end({1}, 100);
     const auto event = f.look(make(1, 100, 4050, 130));
     CHECK(event.kind() == "SNAPSHOT");
+    CHECK(event.cpu_percent_host() == Approx(event.cpu_percent() / 2));
     CHECK(event.cpu_percent() == Approx(4000 / 100.0 / 30 * 100));
     CHECK(f.look(make(1, 100, 4050, 131)).cpu_percent() == 0);
     CHECK(f.look(make(1, 100, 4050, 131)).missing(0) == "cpu_percent:too_short");
