@@ -69,6 +69,9 @@ Result<std::string> read_file(const fs::path& path, std::uint64_t limit_bytes) {
         const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EISDIR)
+            return make_error(ErrorKind::no_input, "file_is_folder",
+                              "cannot read " + path.string() + ": it is a folder");
         if (n < 0)
             return errno_error("file_read", "cannot read " + path.string(), errno);
         if (n == 0)

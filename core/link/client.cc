@@ -249,7 +249,8 @@ io::Task<Result<>> Client::Impl::run() {
         const Error& error = ended.why;
         if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal)
             co_return error;
-        if (ended.welcomed)
+        // Two processes with one identity would else take the lane from each other without end.
+        if (ended.welcomed && error.code != "bus_lane_busy")
             backoff.reset();
         const auto address = io::format_endpoint(buses[at].host, buses[at].port);
         if (ended.leaving) {

@@ -40,7 +40,7 @@ struct Collecting {
 io::Task<Result<>> print_events(Collecting& run) {
     Result<> done = co_await run.collector->run(*run.thresholds);
     if (!done && done.error().code == "reader_gone")
-        co_return Result<>();
+        co_return run.printer->finish();  // success where it was the reader's own wish
     if (!done && !run.printer->printed())
         co_return done;  // no header of an empty table before an error
     const Result<> finished = run.printer->finish();

@@ -230,7 +230,7 @@ void add_other(Json& out, const Event& event) {
         out["attributes"] = labels_json(from.attributes());
 }
 
-constexpr std::array<Column, 31> columns{{
+constexpr std::array<Column, 52> columns{{
     {"time"},
     {"device"},
     {"source"},
@@ -262,6 +262,27 @@ constexpr std::array<Column, 31> columns{{
     {"last_sequence", "", false, true},
     {"envelopes", "", false, true},
     {"reason", "", false},
+    {"packets_sent", "", false, true},
+    {"packets_recv", "", false, true},
+    {"ip_bytes_sent", "", false, true},
+    {"ip_bytes_recv", "", false, true},
+    {"conn_state", "", false},
+    {"history", "", false},
+    {"service", "", false},
+    {"community_id", "", false},
+    {"sni", "", false},
+    {"host", "", false},
+    {"end_reason", "", false},
+    {"alarm.alarm_name", "", false},
+    {"alarm.state", "", false},
+    {"alarm.description", "", false},
+    {"security.event_action", "", false},
+    {"security.target_resource", "", false},
+    {"security.analyst_notes", "", false},
+    {"audit.audit_category", "", false},
+    {"audit.action_performed", "", false},
+    {"audit.object_id", "", false},
+    {"audit.actor_id", "", false},
 }};
 
 }  // namespace

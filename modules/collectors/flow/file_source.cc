@@ -70,6 +70,9 @@ class FileSource final : public PacketSource {
                                        buffer_.size() - filled_);
             if (got < 0 && errno == EINTR)
                 continue;
+            if (got < 0 && errno == EISDIR)
+                return make_error(ErrorKind::no_input, "flow_read",
+                                  "cannot read " + inputs_[current_].name + ": it is a folder");
             if (got < 0)
                 return errno_error("flow_read", "cannot read " + inputs_[current_].name, errno);
             filled_ += static_cast<std::size_t>(got);
