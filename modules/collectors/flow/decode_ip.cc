@@ -22,6 +22,18 @@ bool icmp_counterpart(std::uint8_t version, std::uint8_t type, std::uint16_t& ot
     return false;
 }
 
+// What both versions' fragments take from the packet so far.
+Next end_fragment(Walk& walk, Fragment fragment) {
+    fragment.source = walk.ip.source;
+    fragment.destination = walk.ip.destination;
+    fragment.protocol = walk.ip.protocol;
+    fragment.ttl = walk.ip.ttl;
+    fragment.data = {walk.data, walk.left};
+    fragment.layers = walk.layers;
+    walk.out.fragment = fragment;
+    return walk.end(Verdict::fragment);
+}
+
 Next ipv4(Walk& walk) {
     if (!walk.has(20))
         return walk.cut();
@@ -51,19 +63,13 @@ Next ipv4(Walk& walk) {
         return Next::transport;
     if (walk.left < walk.wire)
         return walk.end(Verdict::truncated);
-    Fragment& out = walk.out.fragment;
-    out.source = walk.ip.source;
-    out.destination = walk.ip.destination;
+    Fragment out;
     out.id = be16(h + 4);
     out.version = 4;
-    out.protocol = walk.ip.protocol;
-    out.ttl = walk.ip.ttl;
     out.more = (fragment & 0x2000U) != 0;
     out.header_bytes = header;
     out.offset = (fragment & 0x1fffU) * 8U;
-    out.data = {walk.data, walk.left};
-    out.layers = walk.layers;
-    return walk.end(Verdict::fragment);
+    return end_fragment(walk, out);
 }
 
 // Afterwards walk.ip.protocol is the first that is no extension.
@@ -89,19 +95,13 @@ Next ipv6_extensions(Walk& walk) {
             continue;
         if (walk.left < walk.wire)
             return walk.end(Verdict::truncated);
-        Fragment& out = walk.out.fragment;
-        out.source = walk.ip.source;
-        out.destination = walk.ip.destination;
+        Fragment out;
         out.id = load_be32(h + 4);
         out.version = 6;
-        out.protocol = walk.ip.protocol;
-        out.ttl = walk.ip.ttl;
         out.more = (place & 1U) != 0;
         out.header_bytes = 40 + (before - walk.wire) - 8;
         out.offset = place & 0xfff8U;
-        out.data = {walk.data, walk.left};
-        out.layers = walk.layers;
-        return walk.end(Verdict::fragment);
+        return end_fragment(walk, out);
     }
     return walk.end(Verdict::malformed);
 }
