@@ -38,29 +38,6 @@ struct Link {
     bool leaving = false;  // for the preferred bus
 };
 
-io::Task<Result<>> read_frames(std::shared_ptr<Link> link) {
-    wire::FrameReader reader;
-    while (true) {
-        auto reading = link->stream->read_some(reader.prepare());
-        auto [ec, size] = co_await std::move(reading);
-        if (ec)
-            co_return read_error(ec, *link->stream);
-        reader.commit(size);
-        while (true) {
-            auto body = reader.next();
-            if (!body)
-                co_return body.error();
-            if (!*body)
-                break;
-            auto done = link->machine.on_frame(**body, Steady::now());
-            if (!done)
-                co_return done.error();
-        }
-        link->welcomed = link->machine.welcomed();
-        link->wake.notify();
-    }
-}
-
 io::Task<Result<>> write_frames(std::shared_ptr<Link> link) {
     std::string out = link->machine.hello();
     while (true) {
@@ -72,16 +49,10 @@ io::Task<Result<>> write_frames(std::shared_ptr<Link> link) {
         if (!ticked)
             co_return ticked.error();
         if (!out.empty()) {
-            io::Deadline deadline(link->io, link->stall,
-                                  [raw = link->stream.get()] { raw->close(); });
-            auto writing = link->stream->write(out);
-            const auto ec = co_await std::move(writing);
-            if (deadline.expired())
-                co_return make_error(ErrorKind::unavailable, "bus_stalled",
-                                     "the bus does not read");
-            if (ec)
-                co_return read_error(ec, *link->stream);
-            out.clear();
+            auto writing = write_out(link->io, link->stream.get(), &out, link->stall);
+            const auto written = co_await std::move(writing);
+            if (!written)
+                co_return written;
             continue;
         }
         std::chrono::nanoseconds wait = tick_interval;
@@ -181,7 +152,15 @@ io::Task<Client::Impl::Ended> Client::Impl::session(std::size_t at, TlsContext c
     log::info("link", "bus_connected", "connected to the bus",
               {{"bus", stats.bus}, {"lane", options.lane}});
     io::TaskGroup group(io);
-    group.spawn("link reader", read_frames(link));
+    group.spawn("link reader", read_frames(
+                                   link->stream.get(),
+                                   [link = link](ByteView body) {
+                                       return link->machine.on_frame(body, Steady::now());
+                                   },
+                                   [link = link] {
+                                       link->welcomed = link->machine.welcomed();
+                                       link->wake.notify();
+                                   }));
     group.spawn("link writer", write_frames(link));
     group.spawn("link source", watch_source(link, source));
     if (at != 0 && options.return_after > 0ns) {

@@ -1,5 +1,7 @@
 #include "core/link/connection.h"
 
+#include "core/wire/frame.h"
+
 namespace amoskys::link {
 namespace {
 
@@ -53,6 +55,42 @@ Error read_error(const boost::system::error_code& ec, TlsStream& stream) {
     return make_error(
         ErrorKind::unavailable, reason == "closed" ? "bus_closed" : "bus_connection",
         "the bus ended the connection: " + (text.empty() ? ec.message() : std::string(text)));
+}
+
+io::Task<Result<>> read_frames(TlsStream* stream, std::function<Result<>(ByteView body)> on_frame,
+                               std::function<void()> after_read) {
+    wire::FrameReader reader;
+    while (true) {
+        auto reading = stream->read_some(reader.prepare());
+        auto [ec, size] = co_await std::move(reading);
+        if (ec)
+            co_return read_error(ec, *stream);
+        reader.commit(size);
+        while (true) {
+            auto body = reader.next();
+            if (!body)
+                co_return body.error();
+            if (!*body)
+                break;
+            auto done = on_frame(**body);
+            if (!done)
+                co_return done.error();
+        }
+        after_read();
+    }
+}
+
+io::Task<Result<>> write_out(asio::io_context& io, TlsStream* stream, std::string* out,
+                             std::chrono::nanoseconds stall) {
+    io::Deadline deadline(io, stall, [stream] { stream->close(); });
+    auto writing = stream->write(*out);
+    const auto ec = co_await std::move(writing);
+    if (deadline.expired())
+        co_return make_error(ErrorKind::unavailable, "bus_stalled", "the bus does not read");
+    if (ec)
+        co_return read_error(ec, *stream);
+    out->clear();
+    co_return Result<>();
 }
 
 io::Task<Result<std::unique_ptr<TlsStream>>> dial(asio::io_context& io, io::Endpoint bus,

@@ -32,28 +32,6 @@ Error finished_error() {
     return make_error(ErrorKind::unavailable, "subscription_finished", "nothing more is wanted");
 }
 
-io::Task<Result<>> read_frames(std::shared_ptr<Reading> reading) {
-    wire::FrameReader reader;
-    while (true) {
-        auto some = reading->stream->read_some(reader.prepare());
-        auto [ec, size] = co_await std::move(some);
-        if (ec)
-            co_return read_error(ec, *reading->stream);
-        reader.commit(size);
-        while (true) {
-            auto body = reader.next();
-            if (!body)
-                co_return body.error();
-            if (!*body)
-                break;
-            auto done = reading->machine.on_frame(**body, Steady::now());
-            if (!done)
-                co_return done.error();
-        }
-        reading->wake.notify();
-    }
-}
-
 io::Task<Result<>> write_frames(std::shared_ptr<Reading> reading) {
     std::string out = reading->machine.hello();
     while (true) {
@@ -61,16 +39,11 @@ io::Task<Result<>> write_frames(std::shared_ptr<Reading> reading) {
         if (!filled)
             co_return filled.error();
         if (!out.empty()) {
-            io::Deadline deadline(reading->io, reading->options.stalled_write,
-                                  [raw = reading->stream.get()] { raw->close(); });
-            auto writing = reading->stream->write(out);
-            const auto ec = co_await std::move(writing);
-            if (deadline.expired())
-                co_return make_error(ErrorKind::unavailable, "bus_stalled",
-                                     "the bus does not read");
-            if (ec)
-                co_return read_error(ec, *reading->stream);
-            out.clear();
+            auto writing =
+                write_out(reading->io, reading->stream.get(), &out, reading->options.stalled_write);
+            const auto written = co_await std::move(writing);
+            if (!written)
+                co_return written;
             continue;
         }
         if (reading->machine.finished())
@@ -119,7 +92,12 @@ io::Task<Result<>> Subscriber::Impl::session(TlsContext context, bool* accepted)
     reading->stream = std::move(*stream);
     ++stats.connects;
     io::TaskGroup group(io);
-    group.spawn("subscriber reader", read_frames(reading));
+    group.spawn("subscriber reader", read_frames(
+                                         reading->stream.get(),
+                                         [reading](ByteView body) {
+                                             return reading->machine.on_frame(body, Steady::now());
+                                         },
+                                         [reading] { reading->wake.notify(); }));
     group.spawn("subscriber writer", write_frames(reading));
     auto result = co_await group.join();
     reading->stream->close();
