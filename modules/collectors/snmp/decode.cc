@@ -247,7 +247,7 @@ void Builder::add_metric(const Metric& metric, const Value& value, const std::st
                          const Labels& labels) {
     if (!metric.stored || !has_value(value))
         return;
-    if (metric.settles && derivation_.agent_is_fresh()) {
+    if (derivation_.unsettled(metric, value)) {
         seen_.insert(&metric);  // not missing: left out
         return;
     }
@@ -330,6 +330,9 @@ void Builder::add_table(const Table& table, const std::vector<Rows>& columns,
                 add_metric(table.columns[c], *row[c], index_text, labels);
         if (table.derived.empty())
             continue;
+        for (std::size_t c = 0; c < columns.size(); ++c)
+            if (row[c] && derivation_.unsettled(table.columns[c], *row[c]))
+                row[c] = nullptr;
         for (std::size_t c = 0; earlier && c < columns.size(); ++c) {
             const Rows& rows = (*earlier)[c];
             const auto found = std::ranges::lower_bound(rows, *index, {}, &Rows::value_type::first);
@@ -362,7 +365,7 @@ void Builder::add_scalars() {
     for (std::size_t i = 0; i < row.size(); ++i) {
         const Metric& metric = profile_.scalars[i];
         const bool usable =
-            has_value(result_.scalars[i]) && !(metric.settles && derivation_.agent_is_fresh());
+            has_value(result_.scalars[i]) && !derivation_.unsettled(metric, result_.scalars[i]);
         row[i] = usable ? &result_.scalars[i] : nullptr;
         before[i] = fits ? &device_.before->scalars[i] : nullptr;
     }

@@ -12,7 +12,6 @@ namespace amoskys::snmp {
 namespace {
 
 constexpr std::uint64_t ticks_range = std::uint64_t{1} << 32;
-constexpr double fresh_ticks = 6000;
 
 std::optional<std::uint64_t> ticks_of(const Profile& profile, const PollResult& result,
                                       std::string_view name) {
@@ -37,6 +36,14 @@ std::optional<module::CounterReading> counter_of(const Value* value) {
     if (!number)
         return std::nullopt;
     return module::CounterReading{*number, value->type == Type::counter64};
+}
+
+// agent_ticks: sysUpTime of the same reading.
+bool is_unsettled(const Metric& metric, const Value& value,
+                  const std::optional<std::uint64_t>& agent_ticks) {
+    return metric.settles_s > 0 && agent_ticks &&
+           static_cast<double>(*agent_ticks) < metric.settles_s * 100 &&
+           number_of(metric, value) == 0.0;
 }
 
 bool is_rate(const Derived& derived) {
@@ -87,19 +94,21 @@ std::optional<double> number_of(const Metric& metric, const Value& value) {
 
 Derivation::Derivation(const Profile& profile, const PollResult& result, const RateMemory* memory,
                        double at_s) {
-    const auto agent = ticks_of(profile, result, "sysUpTime");
+    const auto agent = agent_ticks_ = ticks_of(profile, result, "sysUpTime");
     const auto host = ticks_of(profile, result, "hrSystemUptime");
-    bool agent_restarted = false;
-    if (memory && memory->known) {
-        has_before_ = true;
-        elapsed_s_ = at_s - memory->at_s;
-        agent_restarted =
+    if (!memory || !memory->known)
+        return;
+    has_before_ = true;
+    elapsed_s_ = at_s - memory->at_s;
+    if (host && memory->host_ticks)
+        restarted_ = went_back(*memory->host_ticks, *host, elapsed_s_);
+    else
+        restarted_ =
             agent && memory->agent_ticks && went_back(*memory->agent_ticks, *agent, elapsed_s_);
-        restarted_ = host && memory->host_ticks ? went_back(*memory->host_ticks, *host, elapsed_s_)
-                                                : agent_restarted;
-    }
-    agent_is_fresh_ =
-        agent && static_cast<double>(*agent) < fresh_ticks && (!has_before_ || agent_restarted);
+}
+
+bool Derivation::unsettled(const Metric& metric, const Value& value) const {
+    return is_unsettled(metric, value, agent_ticks_);
 }
 
 std::vector<std::optional<double>> Derivation::values(
@@ -175,15 +184,19 @@ RateMemory Derivation::remember(const Profile& profile, PollResult& result, doub
     const std::vector<bool> scalars = kept(profile.scalars, profile.derived);
     out.scalars.resize(profile.scalars.size());
     for (std::size_t i = 0; i < scalars.size(); ++i)
-        if (scalars[i])
+        if (scalars[i] && !is_unsettled(profile.scalars[i], result.scalars[i], out.agent_ticks))
             out.scalars[i] = std::move(result.scalars[i]);
     for (std::size_t t = 0; t < profile.tables.size(); ++t) {
         const std::vector<bool> columns =
             kept(profile.tables[t].columns, profile.tables[t].derived);
         auto& table = out.tables.emplace_back(columns.size());
         for (std::size_t c = 0; c < columns.size(); ++c)
-            if (columns[c])
+            if (columns[c]) {
                 table[c] = std::move(result.tables[t][c]);
+                std::erase_if(table[c], [&](const auto& row) {
+                    return is_unsettled(profile.tables[t].columns[c], row.second, out.agent_ticks);
+                });
+            }
     }
     return out;
 }

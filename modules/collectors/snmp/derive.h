@@ -30,8 +30,8 @@ class Derivation {
     // The device began to count anew since the reading before (RFC 2579's sysUpTime turns over
     // after 497 days, and is that of the SNMP agent: hrSystemUptime goes before it).
     bool restarted() const { return restarted_; }
-    // The first reading since the SNMP agent was started, less than a minute ago.
-    bool agent_is_fresh() const { return agent_is_fresh_; }
+    // A 0 that the agent sends before it has begun to count (Metric::settles_s).
+    bool unsettled(const Metric& metric, const Value& value) const;
 
     // Values of `derived`, in its order. `row[i]`: the value of metrics[i], null where there is
     // none; `before[i]`: of the reading before.
@@ -45,7 +45,8 @@ class Derivation {
 
   private:
     double elapsed_s_ = 0;
-    bool has_before_ = false, restarted_ = false, agent_is_fresh_ = false;
+    bool has_before_ = false, restarted_ = false;
+    std::optional<std::uint64_t> agent_ticks_;
 };
 
 std::optional<double> number_of(const Metric& metric, const Value& value);  // scaled

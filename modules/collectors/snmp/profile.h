@@ -34,7 +34,7 @@ struct Metric {
     double scale = 1;      // of the number sent
     std::string hint;      // of Read::hint
     bool stored = true;    // false: read for metadata, labels, status or derived values alone
-    bool settles = false;  // not right yet in the first reading after the agent's start
+    double settles_s = 0;  // a 0 within so many seconds of the agent's start is no value
     std::string identity;  // what it says of the device: manufacturer, model, firmware, serial
     std::string vendor;    // a value at all means that this is the manufacturer
     std::vector<std::pair<std::int64_t, std::string>> names;  // of an enumeration's values

@@ -267,7 +267,7 @@ Metric Reader::metric(const YAML::Node& node) {
                   error(n.Mark(), printable(out.hint) + ": no DISPLAY-HINT, as 1x:");
           }},
          {"scale", [&](const YAML::Node& n) { number(n, out.scale); }},
-         {"settles", [&](const YAML::Node& n) { flag(n, out.settles); }},
+         {"settles_s", [&](const YAML::Node& n) { number(n, out.settles_s); }},
          {"identity",
           [&](const YAML::Node& n) {
               text(n, out.identity);

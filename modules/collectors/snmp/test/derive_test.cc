@@ -16,8 +16,8 @@ profile: p
 scalars:
   - {metric: sysUpTime, oid: 1.1.1.0, type: gauge, unit: ticks}
   - {metric: hrSystemUptime, oid: 1.1.2.0, type: gauge, unit: ticks, stored: false}
-  - {metric: user, oid: 1.1.3.0, type: counter, unit: ticks, settles: true}
-  - {metric: idle, oid: 1.1.4.0, type: counter, unit: ticks, settles: true}
+  - {metric: user, oid: 1.1.3.0, type: counter, unit: ticks, settles_s: 10}
+  - {metric: idle, oid: 1.1.4.0, type: counter, unit: ticks, settles_s: 10}
   - {metric: temperature, oid: 1.1.5.0, type: gauge, unit: celsius, scale: 0.1}
 derived:
   - {metric: idleRate, rate: idle, unit: ticks/s, stored: false}
@@ -28,7 +28,7 @@ tables:
     labels: [descr]
     columns:
       - {metric: descr, oid: 1.2.1, type: text, stored: false}
-      - {metric: octets, oid: 1.2.2, type: counter, unit: bytes}
+      - {metric: octets, oid: 1.2.2, type: counter, unit: bytes, settles_s: 10}
       - {metric: hcOctets, oid: 1.2.3, type: counter, unit: bytes}
       - {metric: speed, oid: 1.2.4, type: gauge, unit: bit/s}
       - {metric: since, oid: 1.2.5, type: gauge, unit: ticks, stored: false}
@@ -170,18 +170,40 @@ TEST_CASE("ifCounterDiscontinuityTime ends one interface's rate") {
     CHECK(got.at("bits.2") == 80);
 }
 
-TEST_CASE("the first values after the agent's start are left out where they settle later") {
+TEST_CASE(
+    "a 0 just after the agent's start is no value and begins no rate where it settles later") {
     Box box;
-    const auto young = box.next(500);
-    CHECK_FALSE(young.contains("user"));
-    CHECK(young.contains("sysUpTime"));
-    box.cpu(200, 1000);
-    const auto later = box.next(6500);
-    CHECK(later.contains("user"));
-    box.cpu(1, 0);
-    CHECK_FALSE(box.next(300).contains("user"));  // started again
-    Box old;
-    CHECK(old.next(9'000'000).contains("user"));
+    box.host_uptime(9'000'000);
+    box.cpu(0, 0);
+    box.port(1, 0, {});
+    for (const std::uint64_t ticks : {30U, 500U}) {
+        const auto young = box.next(ticks);
+        CHECK_FALSE(young.contains("user"));
+        CHECK_FALSE(young.contains("idle"));
+        CHECK_FALSE(young.contains("octets.1"));
+        CHECK_FALSE(young.contains("bits.1"));
+        CHECK(young.contains("sysUpTime"));
+    }
+    box.cpu(3'000'000, 1'000'000);
+    box.port(1, 70'000, {});
+    const auto counting = box.next(600);  // at 6 s it counts: what it says is taken at once
+    CHECK(counting.at("user") == 3'000'000);
+    CHECK_FALSE(counting.contains("busy"));  // from 0 it would be the work of months in one minute
+    CHECK_FALSE(counting.contains("bits.1"));
+    box.cpu(3'003'000, 1'009'000);
+    box.port(1, 70'600, {});
+    const auto later = box.next(6600);
+    CHECK(later.at("busy") == 25);
+    CHECK(later.at("bits.1") == 80);
+}
+
+TEST_CASE("a 0 is a value where the agent had time to count, or says no uptime") {
+    Box box;
+    box.cpu(0, 100);
+    CHECK(box.next(1000).at("user") == 0);
+    CHECK(box.next(9'000'000).at("user") == 0);
+    box.agent.objects.erase({1, 1, 1, 0});
+    CHECK(box.read().at("user") == 0);
 }
 
 TEST_CASE("numbers are scaled, and octets shown by their hint") {
