@@ -73,9 +73,10 @@ Value opaque_value(ByteView content) {
     return {Type::opaque, to_string(content)};
 }
 
-// Counter32 and its like: agents that send them as negative numbers mean the 32 bits.
+// Counter32 and its like: agents leave out the zero before a first octet above 0x7f, and some send
+// more octets than the 32 bits that they mean.
 std::optional<Value> unsigned32(Type type, ByteView content) {
-    const auto value = ber_integer(content);
+    const auto value = ber_unsigned(content);
     if (!value)
         return std::nullopt;
     return of_unsigned(type, static_cast<std::uint32_t>(*value));

@@ -13,7 +13,7 @@ std::optional<std::vector<Varbind>> read_varbinds(ByteView content) {
         BerReader pair(*one);
         const auto name = pair.next(tag::oid);
         const auto item = pair.next();
-        if (!name || !item)
+        if (!name || !item || !pair.done())
             return std::nullopt;
         auto oid = ber_oid(*name);
         if (!oid)

@@ -54,6 +54,8 @@ TEST_CASE("what agents send wrongly is read as they mean it") {
     // A Counter32 with its top bit and no leading zero: five octets are right, four are common.
     const Bytes negative = hex("ffffffff");
     CHECK(std::get<std::uint64_t>(ber_value({tag::counter32, negative})->data) == 0xffffffffU);
+    const Bytes short_form = hex("c000");
+    CHECK(std::get<std::uint64_t>(ber_value({tag::counter32, short_form})->data) == 0xc000U);
     // A float inside Opaque: net-snmp's laLoadFloat.
     const Bytes real = hex("9f78043f800000");
     CHECK(std::get<double>(ber_value({tag::opaque, real})->data) == 1.0);
