@@ -29,10 +29,9 @@ tp_archive(pcap libpcap.a)
 tp_archive(sodium libsodium.a)
 tp_archive(lmdb liblmdb.a Threads::Threads)
 tp_archive(zstd libzstd.a)
-tp_archive(zlib libz.a)
 tp_archive(yaml-cpp libyaml-cpp.a)
 tp_archive(sqlite3 libsqlite3.a m)
-tp_archive(protobuf libprotobuf.a tp::zlib Threads::Threads)
+tp_archive(protobuf libprotobuf.a Threads::Threads)
 tp_archive(program_options libboost_program_options.a)
 
 add_library(tp::boost INTERFACE IMPORTED)  # headers only

@@ -1,6 +1,44 @@
-# generated_version.h: version, commit, compiler and every library of the build, read from the third-party
-# manifest; `amoskys version -o json` prints it (the bill of materials).
-function(amoskys_write_version_header out)
+# generated_version.h: version, commit, compiler and every library that is linked, of those in the third-party
+# manifest; `amoskys version -o json` prints it (the bill of materials). "guard: libraries" compares it with the
+# symbols of the executable.
+
+# The tp:: targets that a target links, through whatever is between.
+function(amoskys_linked_libraries target out)
+    set(open ${target})
+    set(seen "")
+    while(open)
+        list(POP_FRONT open name)
+        if(NOT TARGET "${name}" OR name IN_LIST seen)
+            continue()
+        endif()
+        list(APPEND seen "${name}")
+        foreach(property LINK_LIBRARIES INTERFACE_LINK_LIBRARIES)
+            get_target_property(next "${name}" ${property})
+            if(next)
+                string(REGEX REPLACE "\\$<LINK_ONLY:([^>]*)>" "\\1" next "${next}")
+                list(APPEND open ${next})
+            endif()
+        endforeach()
+    endwhile()
+    list(FILTER seen INCLUDE REGEX "^tp::")
+    set(${out} "${seen}" PARENT_SCOPE)
+endfunction()
+
+# Of pieces whose target has another name; "-" = the compiler links it.
+set(target_of_boringssl crypto)
+set(target_of_libpcap pcap)
+set(target_of_net-snmp netsnmp)
+set(target_of_boost boost)
+set(target_of_boost-program-options program_options)
+set(target_of_libsodium sodium)
+set(target_of_sqlite sqlite3)
+set(target_of_nlohmann-json json)
+set(target_of_glibc -)
+set(target_of_libstdc++ -)
+
+# Of the executable `target`, whose libraries are all named by now.
+function(amoskys_write_version_header target out)
+    amoskys_linked_libraries(${target} linked)
     set(AMOSKYS_COMMIT "unknown")
     execute_process(COMMAND git -C "${CMAKE_SOURCE_DIR}" rev-parse --short=12 HEAD
         OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed ERROR_QUIET)
@@ -17,6 +55,13 @@ function(amoskys_write_version_header out)
         list(GET parts 1 version)
         list(GET parts 3 license)
         list(GET parts 4 source)
+        set(piece "${name}")
+        if(DEFINED target_of_${name})
+            set(piece "${target_of_${name}}")
+        endif()
+        if(NOT piece STREQUAL "-" AND NOT "tp::${piece}" IN_LIST linked)
+            continue()
+        endif()
         if(version STREQUAL "debian")
             string(REGEX REPLACE "^deb:" "" package "${source}")
             execute_process(COMMAND dpkg-query -W -f "\${Version}" "${package}"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What is promised of the executable: static-pie, no interpreter, no needed libraries, one crypto library, small,
-# quick, and at home in an empty chroot. Usage: check_binary.sh CHECK AMOSKYS
+# What is promised of the executable: static-pie, no interpreter, no needed libraries, one crypto library, just the
+# libraries that `version` lists, small, quick, and at home in an empty chroot. Usage: check_binary.sh CHECK AMOSKYS
 set -euo pipefail
 check=$1
 binary=$2
@@ -23,6 +23,28 @@ crypto)
     [ "$defined" -eq 1 ] || fail "AES_set_encrypt_key is defined $defined times: more or less than one crypto library"
     grep -qa 'OpenSSL 3\.' "$binary" && fail "carries text of OpenSSL 3"
     echo "one crypto library"
+    ;;
+libraries)
+    # A symbol that only this library brings: what `version` lists is linked, and what is linked is listed.
+    declare -A mark=([boringssl]='SSL_CTX_new$' [libpcap]='pcap_compile$' [net-snmp]='snmp_pdu_create$'
+        [boost]='_ZN.*5boost4asio' [boost-program-options]='_ZN.*5boost15program_options' [protobuf]='_ZN.*6google8protobuf'
+        [libsodium]='sodium_init$' [lmdb]='mdb_env_open$' [zstd]='ZSTD_decompress' [yaml-cpp]='_ZN.*4YAML'
+        [sqlite]='sqlite3_open' [fmt]='_ZN.*3fmt' [nlohmann-json]='_ZN.*8nlohmann'
+        [zlib]='inflateInit2_$' [snappy]='_ZN.*6snappy' [c-ares]='ares_init$'
+        [glibc]='__libc_start_main' [libstdc++]='_ZSt9terminatev$')
+    nm "$binary" | awk '{print $NF}' > "$work/symbols"
+    listed=$("$binary" version -o json | sed -n '/"libraries"/,$s/^ *"name": "\([^"]*\)".*/\1/p')
+    [ -n "$listed" ] || fail "version lists no libraries"
+    for name in $listed; do
+        [ -n "${mark[$name]-}" ] || fail "version lists $name: give this check a symbol of it"
+    done
+    for name in "${!mark[@]}"; do
+        linked=no said=no
+        grep -qE "^${mark[$name]}" "$work/symbols" && linked=yes
+        grep -qxF "$name" <<< "$listed" && said=yes
+        [ "$linked" = "$said" ] || fail "$name: in the executable: $linked, in what version lists: $said"
+    done
+    echo "version lists what is linked: ${listed//$'\n'/ }"
     ;;
 size)
     strip -o "$work/amoskys" "$binary"
