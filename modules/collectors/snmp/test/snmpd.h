@@ -35,7 +35,7 @@ class Snmpd {
 
 bool has_ipv6();  // of the loopback interface
 
-// A UDP port of 127.0.0.1 on which nothing listens (at this moment).
+// A port of 127.0.0.1 on which nothing listens, by UDP or TCP (at this moment).
 int free_udp_port();
 
 }  // namespace amoskys::snmp

@@ -15,6 +15,7 @@
 #include <fstream>
 #include <set>
 
+#include "core/base/file.h"
 #include "modules/collectors/snmp/test/run.h"
 #include "modules/collectors/snmp/test/snmpd.h"
 
@@ -23,15 +24,19 @@ extern char** environ;
 namespace amoskys::snmp {
 
 int free_udp_port() {
-    const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    ::bind(fd, reinterpret_cast<const sockaddr*>(&address), size);
-    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    ::close(fd);
-    return ntohs(address.sin_port);
+    for (;;) {
+        const FileDescriptor udp(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        const FileDescriptor tcp(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof address;
+        const auto* name = reinterpret_cast<const sockaddr*>(&address);
+        REQUIRE(::bind(udp.get(), name, size) == 0);
+        ::getsockname(udp.get(), reinterpret_cast<sockaddr*>(&address), &size);
+        if (::bind(tcp.get(), name, size) == 0)  // snmpd listens on both
+            return ntohs(address.sin_port);
+    }
 }
 
 bool has_ipv6() {
