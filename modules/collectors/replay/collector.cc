@@ -115,6 +115,8 @@ ReplayCollector::ReplayCollector(const module::CollectorContext& context)
       builder_(config_->device_type) {
     if (config_->format != "auto")
         format_ = config_->format == "csv" ? Format::csv : Format::ndjson;
+    constexpr std::string_view units[] = {"auto", "s", "ms", "us", "ns"};
+    time_unit_ = static_cast<TimeUnit>(std::ranges::find(units, config_->time_unit) - units);
 }
 
 io::Task<Result<>> ReplayCollector::run(module::Emitter& emitter) {
@@ -130,6 +132,10 @@ io::Task<Result<>> ReplayCollector::run(module::Emitter& emitter) {
             co_return result;
         }
     }
+    if (valid_rows_ == 0) {
+        context_.metrics.counter(table[errors], "replay_no_rows").add();
+        co_return no_rows();
+    }
     const auto began = context_.clock.steady();
     for (auto& source : sources) {
         AMOSKYS_CO_TRY_VOID(co_await publish(source, emitter));
@@ -140,10 +146,22 @@ io::Task<Result<>> ReplayCollector::run(module::Emitter& emitter) {
     co_return Result<>();
 }
 
+Error ReplayCollector::no_rows() const {
+    std::string names;
+    for (const std::string& file : config_->files)
+        names += (names.empty() ? "" : ", ") + file;
+    return make_error(ErrorKind::bad_data, "replay_no_rows",
+                      names + ": no row with a value, nothing to publish" +
+                          (valid_skipped_ == 0
+                               ? ""
+                               : "; " + std::to_string(valid_skipped_) + " events are no metrics"));
+}
+
 io::Task<Result<>> ReplayCollector::validate(Source& source) {
-    FileDecoder decoder(source.name(), format_);
+    FileDecoder decoder(source.name(), format_, time_unit_);
     Row row;
     bool more = true;
+    std::uint64_t rows_here = 0;
     while (more) {
         AMOSKYS_CO_TRY(got, feed(source, decoder));
         more = got;
@@ -151,15 +169,20 @@ io::Task<Result<>> ReplayCollector::validate(Source& source) {
             AMOSKYS_CO_TRY(found, decoder.next(row));
             if (!found)
                 break;
+            ++rows_here;
         }
         // The rest of the process gets its turn between two pieces.
         co_await io::asio::post(context_.io, io::asio::use_awaitable);
     }
+    if (rows_here == 0 && config_->files.size() > 1)
+        log::warning("replay", "no_rows", source.name() + " has no row with a value");
+    valid_rows_ += rows_here;
+    valid_skipped_ += decoder.skipped();
     co_return source.rewind();
 }
 
 io::Task<Result<>> ReplayCollector::publish(Source& source, module::Emitter& emitter) {
-    FileDecoder decoder(source.name(), format_);
+    FileDecoder decoder(source.name(), format_, time_unit_);
     Row row;
     bool more = true;
     while (more && !stopped_) {

@@ -19,6 +19,7 @@ struct ReplayConfig {
     std::vector<std::string> files;
     std::string pace = "max";
     std::string format = "auto";
+    std::string time_unit = "auto";
     std::string device_type = "ENDPOINT";
 };
 
@@ -58,6 +59,7 @@ class ReplayCollector final : public module::Collector {
 
   private:
     explicit ReplayCollector(const module::CollectorContext& context);
+    Error no_rows() const;
     io::Task<Result<>> validate(Source& source);
     io::Task<Result<>> publish(Source& source, module::Emitter& emitter);
     io::Task<Result<>> send(module::Emitter& emitter);
@@ -67,6 +69,8 @@ class ReplayCollector final : public module::Collector {
     const module::CollectorContext context_;
     std::shared_ptr<const ReplayConfig> config_;
     Format format_ = Format::detect;
+    TimeUnit time_unit_ = TimeUnit::by_column;
+    std::uint64_t valid_rows_ = 0, valid_skipped_ = 0;  // of all files, before any is published
     RecordBuilder builder_;
     Totals totals_;
     struct Pace {

@@ -30,8 +30,8 @@ struct Header {
 constexpr std::string_view long_columns[] = {"device", "time", "metric", "value",
                                              "unit",   "type", "index"};
 // Further columns of `inspect events -o csv`.
-constexpr std::string_view event_columns[] = {"schema", "source", "severity", "labels",
-                                              "raw",    "offset", "received", "kind"};
+constexpr std::string_view event_columns[] = {"schema", "source",   "severity", "labels", "raw",
+                                              "offset", "received", "kind",     "what"};
 
 template <class Range>
 bool contains(const Range& range, std::string_view name) {
@@ -214,8 +214,8 @@ Result<> CsvDecoder::read_wide(const Place& place, Row& row) {
     const auto& device = cells_[device_];
     const auto& time = cells_[time_];
     AMOSKYS_TRY_VOID(check_name(place, device.column, "the device", device.text));
-    AMOSKYS_TRY(time_ns,
-                read_time(place, time.column, time.text, header_[time_].role == Role::time_ns));
+    AMOSKYS_TRY(time_ns, read_time(place, time.column, time.text,
+                                   header_[time_].role == Role::time_ns, time_unit));
     row.device = device.text;
     row.time_ns = time_ns;
     for (std::size_t i = 0; i < cells_.size(); ++i) {
@@ -236,7 +236,7 @@ Result<> CsvDecoder::read_long(const Place& place, Row& row) {
     }
     AMOSKYS_TRY_VOID(check_name(place, cells_[device_].column, "the device", cells_[device_].text));
     AMOSKYS_TRY(time_ns, read_time(place, cells_[time_].column, cells_[time_].text,
-                                   header_[time_].role == Role::time_ns));
+                                   header_[time_].role == Role::time_ns, time_unit));
     row.device = cells_[device_].text;
     row.time_ns = time_ns;
     Value value;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "core/base/text.h"
 
@@ -16,6 +17,51 @@ constexpr std::size_t shown_bytes = 60;
 std::string shown(std::string_view text) {
     return "\"" + printable(text.substr(0, shown_bytes)) +
            (text.size() > shown_bytes ? "..." : "") + "\"";
+}
+
+constexpr std::uint64_t second_ns = 1'000'000'000;
+constexpr UnixNanos year_2000_ns = 946'684'800 * second_ns,
+                    year_2100_ns = 4'102'444'800 * second_ns;
+// In the order of TimeUnit.
+constexpr std::uint64_t units_ns[] = {second_ns, 1'000'000, 1000, 1};
+constexpr std::string_view unit_names[] = {"s", "ms", "us", "ns"};
+
+bool is_digits(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// Digits, with a fraction where the unit is not the smallest; nothing where it is none or too big.
+std::optional<UnixNanos> scaled(std::string_view text, std::uint64_t unit_ns) {
+    const auto point = std::min(text.find('.'), text.size());
+    const std::string_view whole_text = text.substr(0, point);
+    std::string_view fraction = text.substr(std::min(point + 1, text.size()));
+    std::uint64_t whole = 0;
+    const bool fits =
+        is_digits(whole_text) &&
+        std::from_chars(whole_text.data(), whole_text.data() + whole_text.size(), whole).ec ==
+            std::errc() &&
+        whole <= UINT64_MAX / unit_ns - 1;
+    if (!fits || (point != text.size() && (!is_digits(fraction) || unit_ns == 1)))
+        return std::nullopt;
+    std::uint64_t part = 0, digit = unit_ns / 10;
+    for (; !fraction.empty() && digit != 0; fraction.remove_prefix(1), digit /= 10)
+        part += static_cast<std::uint64_t>(fraction.front() - '0') * digit;
+    return whole * unit_ns + part;
+}
+
+// A number before the year 2000 is one of another unit, or of a clock that was never set.
+Error too_early(const Place& place, std::size_t column, std::string_view text, UnixNanos value) {
+    Error error = bad_row(
+        place, column,
+        "time " + shown(text) + " would be " + format_time(value) + ", before the year 2000");
+    for (std::size_t i = 0; i < std::size(units_ns); ++i)
+        if (const auto other = scaled(text, units_ns[i]);
+            other && *other >= year_2000_ns && *other < year_2100_ns)
+            error.hint = "as " + std::string(unit_names[i]) + " it is " + format_time(*other) +
+                         ": --time-unit " + std::string(unit_names[i]);
+    if (error.hint.find("--time-unit") == std::string::npos)
+        error.hint = "--time-unit s, ms, us or ns takes it as it is";
+    return error;
 }
 
 }  // namespace
@@ -44,9 +90,19 @@ Result<> check_name(const Place& place, std::size_t column, std::string_view wha
 }
 
 Result<UnixNanos> read_time(const Place& place, std::size_t column, std::string_view text,
-                            bool nanoseconds) {
+                            bool nanoseconds, TimeUnit unit) {
     UnixNanos value = 0;
-    if (nanoseconds) {
+    const bool number =
+        nanoseconds || text.find_first_not_of("0123456789.") == std::string_view::npos;
+    if (unit != TimeUnit::by_column && number) {
+        const std::size_t at = static_cast<std::size_t>(unit) - 1;
+        const auto time = scaled(text, units_ns[at]);
+        if (!time)
+            return bad_row(
+                place, column,
+                "time " + shown(text) + " is not Unix time in " + std::string(unit_names[at]));
+        value = *time;
+    } else if (nanoseconds) {
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
         if (error != std::errc() || end != text.data() + text.size())
             return bad_row(place, column,
@@ -61,6 +117,8 @@ Result<UnixNanos> read_time(const Place& place, std::size_t column, std::string_
     }
     if (value == 0)
         return bad_row(place, column, "time is 0");
+    if (number && unit == TimeUnit::by_column && value < year_2000_ns)
+        return too_early(place, column, text, value);
     return value;
 }
 
@@ -160,6 +218,7 @@ Result<> FileDecoder::detect() {
             first != std::string_view::npos && text[first] == '{' ? Format::ndjson : Format::csv;
     }
     decoder_ = format_ == Format::csv ? make_csv_decoder() : make_ndjson_decoder();
+    decoder_->time_unit = time_unit_;
     return {};
 }
 

@@ -6,8 +6,9 @@
 //   are accepted) NDJSON     the same names as keys, wide or long; events of schema amoskys.event/1
 //
 // device: column device_id or device. time: ts_ns or timestamp_ns (Unix nanoseconds), or time or
-// timestamp (RFC 3339, or Unix time as digits). Every fault is one Error of kind bad_data
-// "FILE:LINE:COL: what is wrong".
+// timestamp (RFC 3339, or Unix time as digits, its unit told by its size). A TimeUnit says the unit
+// of all of them; without one, digits before the year 2000 are a fault. Every fault is one Error of
+// kind bad_data "FILE:LINE:COL: what is wrong".
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@
 namespace amoskys::replay {
 
 enum class Format : std::uint8_t { detect, csv, ndjson };
+enum class TimeUnit : std::uint8_t { by_column, s, ms, us, ns };  // of times that are numbers
 
 inline constexpr std::size_t max_line_bytes = 4 << 20;  // one record, quoted newlines included
 inline constexpr std::size_t max_columns = 10'000;
@@ -45,6 +47,7 @@ class RecordDecoder {
     virtual Result<> finish(const Place& place) = 0;
     virtual bool quotes() const = 0;  // a record may hold newlines between quotes
     std::uint64_t skipped = 0;        // records that are no metrics
+    TimeUnit time_unit = TimeUnit::by_column;
 };
 std::unique_ptr<RecordDecoder> make_csv_decoder();
 std::unique_ptr<RecordDecoder> make_ndjson_decoder();
@@ -52,7 +55,8 @@ std::unique_ptr<RecordDecoder> make_ndjson_decoder();
 // Splits the pieces into records.
 class FileDecoder {
   public:
-    FileDecoder(std::string file, Format format) : file_(std::move(file)), format_(format) {}
+    FileDecoder(std::string file, Format format, TimeUnit unit = TimeUnit::by_column)
+        : file_(std::move(file)), format_(format), time_unit_(unit) {}
     using Visit = std::function<Result<>(const Row&)>;
 
     // Room for the next piece; fill it and call take() with what was filled. take(0) = end of the
@@ -70,6 +74,7 @@ class FileDecoder {
 
     std::string file_;
     Format format_;
+    TimeUnit time_unit_;
     std::unique_ptr<RecordDecoder> decoder_;
     std::vector<char> buffer_;
     std::size_t begin_ = 0, end_ = 0,
@@ -82,7 +87,7 @@ class FileDecoder {
 Result<> check_name(const Place& place, std::size_t column, std::string_view what,
                     std::string_view name);
 Result<UnixNanos> read_time(const Place& place, std::size_t column, std::string_view text,
-                            bool nanoseconds);
+                            bool nanoseconds, TimeUnit unit);
 // Number as JSON and C write it; nan, inf, hexadecimal and spaces are refused.
 Result<> read_number(const Place& place, std::size_t column, std::string_view text, Value& out);
 // GAUGE COUNTER HISTOGRAM SUMMARY in any case, "" = GAUGE; TEXT = a gauge whose value is text.

@@ -16,6 +16,10 @@ constexpr config::Option options[] = {
     config::option<&ReplayConfig::format>("format", "",
                                           "format of the files; auto: by their content", {},
                                           {.choices = "auto|csv|ndjson"}),
+    config::option<&ReplayConfig::time_unit>(
+        "time_unit", "",
+        "of times that are numbers; auto: ts_ns is ns, else by size, none before the year 2000", {},
+        {.choices = "auto|s|ms|us|ns"}),
     config::option<&ReplayConfig::device_type>(
         "device_type", "", "kind of device that the rows came from", {},
         {.choices = "IOT|MEDICAL|INDUSTRIAL|ENDPOINT|NETWORK"}),

@@ -79,11 +79,12 @@ Result<> NdjsonDecoder::read_keys(const Place& place, Row& row) {
         bool nanoseconds = false;
         if (!is_time_column(key, nanoseconds))
             continue;
-        if (!value.is_string() && !value.is_number_unsigned())
+        const bool fraction = value.is_number_float() && time_unit != TimeUnit::by_column;
+        if (!value.is_string() && !value.is_number_unsigned() && !fraction)
             return bad_row(place, 1,
                            "time " + json::dump(value) + " is neither a text nor a whole number");
         const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-        AMOSKYS_TRY(time_ns, read_time(place, 1, text, nanoseconds));
+        AMOSKYS_TRY(time_ns, read_time(place, 1, text, nanoseconds, time_unit));
         row.time_ns = time_ns;
         return {};
     }

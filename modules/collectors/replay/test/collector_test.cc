@@ -161,13 +161,38 @@ TEST_CASE("a record is split where it has too many values") {
     CHECK(emitter.records.size() >= 3);
 }
 
+TEST_CASE("files without a row are refused, and nothing is published") {
+    const Folder folder;
+    module::RecordingEmitter emitter;
+    metrics::Registry metrics;
+    const auto replay = [&](std::vector<std::string> files) {
+        ReplayConfig config;
+        config.files = std::move(files);
+        return module::run_once(modules::replay_module, std::make_shared<ReplayConfig>(config),
+                                system_clock(), metrics, emitter);
+    };
+    const std::string head = folder.write("head.csv", "device_id,ts_ns,a\n");
+    const std::string missing =
+        folder.write("missing.csv", "device_id,ts_ns,a\nd,1730000000000000000,\n");
+    const auto refused = replay({head, missing});
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().kind == ErrorKind::bad_data);
+    CHECK(refused.error().message ==
+          head + ", " + missing + ": no row with a value, nothing to publish");
+    CHECK(emitter.records.empty());
+    const std::string one = folder.write("one.csv", "device_id,ts_ns,a\nd,1730000000000000000,1\n");
+    CHECK(replay({head, one}).has_value());
+    CHECK(emitter.records.size() == 1);
+}
+
 TEST_CASE("recorded pace waits as long as the rows are apart") {
     const Folder folder;
     module::RecordingEmitter emitter;
     ReplayConfig config;
     config.pace = "recorded";
-    config.files = {
-        folder.write("a.csv", "device,ts_ns,a\nd,1000000000,1\nd,1040000000,2\nd,1030000000,3\n")};
+    config.files = {folder.write("a.csv",
+                                 "device,ts_ns,a\nd,1730000000000000000,1\n"
+                                 "d,1730000000040000000,2\nd,1730000000030000000,3\n")};
     metrics::Registry metrics;
     const auto began = std::chrono::steady_clock::now();
     REQUIRE(module::run_once(modules::replay_module, std::make_shared<ReplayConfig>(config),

@@ -20,8 +20,9 @@ struct OwnRow {
 
 // All rows of a text that comes in pieces of `piece` bytes.
 Result<std::vector<OwnRow>> rows_of(std::string_view text, std::size_t piece = 1 << 20,
-                                    std::uint64_t* skipped = nullptr) {
-    FileDecoder decoder("f.csv", Format::detect);
+                                    std::uint64_t* skipped = nullptr,
+                                    TimeUnit unit = TimeUnit::by_column) {
+    FileDecoder decoder("f.csv", Format::detect, unit);
     std::vector<OwnRow> rows;
     Row row;
     for (bool more = true; more;) {
@@ -201,8 +202,12 @@ TEST_CASE("every fault names file, line and column") {
          "UTF-16"},
         {"{\"device\":\"d\"\n", "f.csv:1:1: "},
         {"{\"device\":\"d\",\"time\":\"x\",\"a\":1}\n", "f.csv:1:1: time \"x\" is neither"},
-        {"{\"device\":\"d\",\"ts_ns\":1,\"a\":1}\n\n{\"device\":\"d\",\"ts_ns\":1,\"a\":[1]}\n",
+        {"{\"device\":\"d\",\"time\":1730000000,\"a\":1}\n\n"
+         "{\"device\":\"d\",\"time\":1730000000,\"a\":[1]}\n",
          "f.csv:3:1: the value of a"},
+        {head + "d,1730000000,1\n",
+         "f.csv:2:3: time \"1730000000\" would be 1970-01-01T00:00:01.730000000Z, before the year"},
+        {"device,time,cpu\nd,17,1\n", "f.csv:2:3: time \"17\" would be 1970-01-01T00:00:17"},
         {"{\"device\":1,\"ts_ns\":1,\"a\":1}\n", "f.csv:1:1: the row has no text device_id"},
         {"{\"schema\":\"amoskys.summary/1\"}\n",
          "f.csv:1:1: schema \"amoskys.summary/1\" cannot be replayed"},
@@ -213,6 +218,42 @@ TEST_CASE("every fault names file, line and column") {
         CAPTURE(found);
         CHECK(found.find(message) != std::string::npos);
     }
+}
+
+TEST_CASE("a time of another unit is named, and taken where the unit is said") {
+    const auto with_unit = [](const std::string& text, TimeUnit unit) {
+        return rows_of(text, 1 << 20, nullptr, unit);
+    };
+    const auto one = [](const std::string& time) { return "device,ts_ns,a\nd," + time + ",1\n"; };
+    for (const auto& [time, hint] :
+         {std::pair{"1730000000", "--time-unit s"}, std::pair{"1730000000123", "--time-unit ms"},
+          std::pair{"1730000000123456", "--time-unit us"},
+          std::pair{"17", "--time-unit s, ms, us or ns takes it as it is"}}) {
+        CAPTURE(time);
+        const auto refused = rows_of(one(time));
+        REQUIRE_FALSE(refused.has_value());
+        CHECK(refused.error().hint.find(hint) != std::string::npos);
+    }
+    const auto time_of = [&](const std::string& time, TimeUnit unit) -> UnixNanos {
+        const auto rows = with_unit(one(time), unit);
+        return rows && rows->size() == 1 ? (*rows)[0].time_ns : 0;
+    };
+    CHECK(time_of("1730000000", TimeUnit::s) == 1'730'000'000'000'000'000);
+    CHECK(time_of("1730000000.25", TimeUnit::s) == 1'730'000'000'250'000'000);
+    CHECK(time_of("1730000000.1234567891", TimeUnit::s) == 1'730'000'000'123'456'789);
+    CHECK(time_of("1730000000123", TimeUnit::ms) == 1'730'000'000'123'000'000);
+    CHECK(time_of("1730000000123456", TimeUnit::us) == 1'730'000'000'123'456'000);
+    CHECK(time_of("17", TimeUnit::ns) == 17);
+    const auto ndjson = with_unit("{\"device\":\"d\",\"time\":1730000000.5,\"a\":1}", TimeUnit::s);
+    REQUIRE(ndjson.has_value());
+    CHECK((*ndjson)[0].time_ns == 1'730'000'000'500'000'000);
+    const auto date = with_unit("device,time,a\nd,2026-11-21T00:00:00Z,1\n", TimeUnit::ms);
+    CHECK(date.has_value());  // has its unit
+    for (const char* wrong : {"1730000000000000000", "-1", "1.", ".5", "1e9", ""}) {
+        CAPTURE(wrong);
+        CHECK_FALSE(with_unit(one(wrong), TimeUnit::s).has_value());
+    }
+    CHECK_FALSE(with_unit(one("1.5"), TimeUnit::ns).has_value());
 }
 
 TEST_CASE("a record without an end is refused before it fills the memory") {
