@@ -47,6 +47,8 @@ struct Flags {
     // text, and each item of a text_list, where it is not empty: what is wrong with it.
     Result<> (*check)(std::string_view text) = nullptr;
     bool path = false;  // a file or folder that is there already
+    // Another option of the table that this one replaces: both on one command line are an error.
+    std::string_view instead_of = {};
 };
 
 struct Option {

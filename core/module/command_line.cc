@@ -120,6 +120,19 @@ Result<> place_positional(const std::vector<std::string>& values,
     return {};
 }
 
+Result<> refuse_both(std::span<const OptionGroup> groups, const Settings& settings) {
+    for (const OptionGroup& group : groups)
+        for (const Option& option : group.options)
+            for (const Option& other : group.options)
+                if (other.name == option.flags.instead_of &&
+                    settings.contains(full_key(group, option)) &&
+                    settings.contains(full_key(group, other)))
+                    return usage(
+                        flag_of(option) + " and " + flag_of(other) + ": one of the two, not both",
+                        flag_of(option) + ": " + std::string(option.help));
+    return {};
+}
+
 // As a user writes it: --limit; a positional argument by its name in the usage line.
 std::string shown_name(const Option& option) {
     return option.flags.positional ? std::string(option.name) : flag_of(option);
@@ -221,6 +234,7 @@ Result<Settings> parse_arguments(std::span<const std::string> arguments,
         add_value(settings, entry->second, token.value.empty() ? "true" : token.value.front());
     }
     AMOSKYS_TRY_VOID(place_positional(positional, groups, settings));
+    AMOSKYS_TRY_VOID(refuse_both(groups, settings));
     return settings;
 }
 

@@ -85,3 +85,25 @@ TEST_CASE("lists are split at commas, but not where each occurrence is one item"
     CHECK(options->targets == std::vector<std::string>{"a", "b", "c"});
     CHECK(options->notes == std::vector<std::string>{"x,y", "z"});
 }
+
+TEST_CASE("an option that goes instead of another one is not taken beside it") {
+    struct Sources {
+        std::vector<std::string> files, interfaces;
+    };
+    static constexpr std::array sources{
+        config::option<&Sources::files>("read", "", "file instead of interfaces", {},
+                                        {.short_flag = 'r', .instead_of = "interfaces"}),
+        config::option<&Sources::interfaces>("interfaces", "", "interfaces", {},
+                                             {.short_flag = 'i'}),
+    };
+    const OptionGroup group[] = {{"x", "Options", sources, config::make_config<Sources>}};
+    const auto parse_words = [&](std::vector<std::string> words) {
+        return parse_arguments(words, group);
+    };
+    CHECK(parse_words({"-r", "a"}).has_value());
+    CHECK(parse_words({"-i", "lo"}).has_value());
+    const auto both = parse_words({"-i", "lo", "-r", "a"});
+    REQUIRE(both.has_error());
+    CHECK(both.error().kind == ErrorKind::usage);
+    CHECK(both.error().message == "--read and --interfaces: one of the two, not both");
+}

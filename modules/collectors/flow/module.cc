@@ -10,7 +10,7 @@ using flow::FlowConfig;
 constexpr config::Option options[] = {
     config::option<&FlowConfig::read>(
         "read", "", "capture file (pcap, pcapng) instead of interfaces; - is stdin; repeatable", {},
-        {.command_line_only = true, .short_flag = 'r', .repeat = true}),
+        {.command_line_only = true, .short_flag = 'r', .repeat = true, .instead_of = "interfaces"}),
     config::option<&FlowConfig::interfaces>(
         "interfaces", "", "interfaces to capture on; repeatable", {}, {.short_flag = 'i'}),
     config::option<&FlowConfig::filter>("filter", "",
