@@ -117,11 +117,17 @@ Result<> write_object(ByteSink& sink, const OutputOptions& options, std::string_
     return write_text(sink, text);
 }
 
-Result<> write_text(ByteSink& sink, std::string_view text) {
+Result<bool> write_piece(ByteSink& sink, std::string_view text) {
     errno = 0;
-    // A reader that has gone is not our failure.
-    if ((!sink.write(text) || !sink.flush()) && errno != EPIPE)
-        return errno_error("output_write", "cannot write the output", errno);
+    if (sink.write(text) && sink.flush())
+        return true;
+    if (errno == EPIPE)
+        return false;
+    return errno_error("output_write", "cannot write the output", errno);
+}
+
+Result<> write_text(ByteSink& sink, std::string_view text) {
+    AMOSKYS_TRY_VOID(write_piece(sink, text));  // a reader that has gone is not our failure
     return {};
 }
 

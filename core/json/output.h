@@ -23,6 +23,9 @@ struct Column {
     std::string_view title = {};  // table header; "" = name in upper case
     bool in_table = true;         // the table shows it unless --fields asks for others
     bool right = false;           // right-aligned (numbers)
+    // Made of the whole object, which has no such key: a text for people. Tables have it, other
+    // formats where --fields names it.
+    std::string (*text)(const Json& object) = nullptr;
 };
 
 struct Noun {
@@ -75,6 +78,9 @@ Result<> write_object(ByteSink& sink, const OutputOptions& options, std::string_
 // A text that is no table (help, man page, YAML): written whole; io error unless the reader has
 // gone.
 Result<> write_text(ByteSink& sink, std::string_view text);
+
+// A piece of output that goes on: false once the reader has gone.
+Result<bool> write_piece(ByteSink& sink, std::string_view text);
 
 // The error object of machine formats, as the last line of stderr.
 std::string error_json(const Error& error);

@@ -12,11 +12,23 @@ namespace {
 constexpr std::size_t width_sample_rows = 1000;
 constexpr std::size_t max_cell_width = 80;  // wider cells are not aligned to, nor cut
 
+// A column as chosen; owns its texts, since the options need not outlive the output.
+struct ChosenColumn {
+    std::string name;
+    std::string title;
+    bool right = false;
+    std::string (*text)(const Json& object) = nullptr;
+};
+
 // What all writers share: the sink, whose failure ends the output, and the row with its schema.
 class Writer : public RowOutput {
   public:
-    Writer(ByteSink& sink, const OutputOptions& options, const Noun& noun)
-        : sink_(sink), fields_(options.fields), schema_(json::schema_name(noun.name)) {}
+    Writer(ByteSink& sink, const OutputOptions& options, const Noun& noun,
+           std::vector<ChosenColumn> columns)
+        : columns_(std::move(columns)),
+          sink_(sink),
+          fields_(options.fields),
+          schema_(json::schema_name(noun.name)) {}
 
   protected:
     bool put(std::string_view bytes) {
@@ -45,8 +57,19 @@ class Writer : public RowOutput {
         const Json chosen = json::pick_fields(object, fields_);
         for (const auto& [key, value] : chosen.items())
             out[key] = value;
+        for (const ChosenColumn& column : columns_)
+            if (column.text != nullptr)
+                out[column.name] = column.text(object);
         return out;
     }
+    static Json cell_of(const Json& object, const ChosenColumn& column) {
+        if (column.text != nullptr)
+            return column.text(object);
+        const Json* value = json::find_path(object, column.name);
+        return value == nullptr ? Json() : *value;
+    }
+
+    std::vector<ChosenColumn> columns_;
 
   private:
     bool broken() {
@@ -104,24 +127,11 @@ class YamlWriter final : public Writer {
     bool is_empty_ = true;
 };
 
-const Json& cell_of(const Json& object, std::string_view path) {
-    static const Json missing;
-    const Json* value = json::find_path(object, path);
-    return value == nullptr ? missing : *value;
-}
-
-// A column as chosen; owns its texts, since the options need not outlive the output.
-struct ChosenColumn {
-    std::string name;
-    std::string title;
-    bool right = false;
-};
-
 class CsvWriter final : public Writer {
   public:
     CsvWriter(ByteSink& sink, const OutputOptions& options, const Noun& noun,
               std::vector<ChosenColumn> columns)
-        : Writer(sink, options, noun), columns_(std::move(columns)) {
+        : Writer(sink, options, noun, std::move(columns)) {
         std::string line;
         for (const ChosenColumn& column : columns_)
             line += (line.empty() ? "" : ",") + json::csv_field(column.name);
@@ -130,20 +140,17 @@ class CsvWriter final : public Writer {
     bool row(const Json& object) override {
         std::string line;
         for (std::size_t i = 0; i < columns_.size(); ++i)
-            line += (i == 0 ? "" : ",") + json::csv_cell(cell_of(object, columns_[i].name));
+            line += (i == 0 ? "" : ",") + json::csv_cell(cell_of(object, columns_[i]));
         return put(line + "\r\n");
     }
     Result<> finish() override { return done(); }
-
-  private:
-    std::vector<ChosenColumn> columns_;
 };
 
 class TableWriter final : public Writer {
   public:
     TableWriter(ByteSink& sink, const OutputOptions& options, const Noun& noun,
                 std::vector<ChosenColumn> columns)
-        : Writer(sink, options, noun), columns_(std::move(columns)), color_(options.color) {
+        : Writer(sink, options, noun, std::move(columns)), color_(options.color) {
         std::vector<std::string> titles;
         for (const ChosenColumn& column : columns_)
             titles.push_back(column.title);
@@ -154,7 +161,7 @@ class TableWriter final : public Writer {
     bool row(const Json& object) override {
         std::vector<std::string> cells;
         for (const ChosenColumn& column : columns_)
-            cells.push_back(json::table_cell(cell_of(object, column.name)));
+            cells.push_back(json::table_cell(cell_of(object, column)));
         if (is_streaming_)
             return put(line_of(cells));
         for (std::size_t i = 0; i < cells.size(); ++i)
@@ -195,7 +202,6 @@ class TableWriter final : public Writer {
         return line + "\n";
     }
 
-    std::vector<ChosenColumn> columns_;
     std::vector<std::size_t> widths_;
     std::vector<std::vector<std::string>> rows_;  // the titles first
     bool is_streaming_ = false;
@@ -203,7 +209,7 @@ class TableWriter final : public Writer {
 };
 
 ChosenColumn chosen_column(const Column& column, std::string_view field) {
-    ChosenColumn chosen{std::string(field), std::string(column.title), column.right};
+    ChosenColumn chosen{std::string(field), std::string(column.title), column.right, column.text};
     if (chosen.title.empty() || field != column.name) {
         chosen.title = chosen.name;
         for (char& c : chosen.title)
@@ -229,7 +235,7 @@ Result<std::vector<ChosenColumn>> choose_columns(const OutputOptions& options, c
     std::vector<ChosenColumn> chosen;
     if (options.fields.empty()) {
         for (const Column& column : noun.columns)
-            if (column.in_table || options.format != OutputFormat::table)
+            if (options.format == OutputFormat::table ? column.in_table : column.text == nullptr)
                 chosen.push_back(chosen_column(column, column.name));
         return chosen;
     }
@@ -254,13 +260,13 @@ Result<std::unique_ptr<RowOutput>> RowOutput::open(ByteSink& sink, const OutputO
     std::unique_ptr<RowOutput> output;
     switch (options.format) {
         case OutputFormat::json:
-            output = std::make_unique<JsonWriter>(sink, options, noun);
+            output = std::make_unique<JsonWriter>(sink, options, noun, std::move(columns));
             break;
         case OutputFormat::ndjson:
-            output = std::make_unique<NdjsonWriter>(sink, options, noun);
+            output = std::make_unique<NdjsonWriter>(sink, options, noun, std::move(columns));
             break;
         case OutputFormat::yaml:
-            output = std::make_unique<YamlWriter>(sink, options, noun);
+            output = std::make_unique<YamlWriter>(sink, options, noun, std::move(columns));
             break;
         case OutputFormat::csv:
             output = std::make_unique<CsvWriter>(sink, options, noun, std::move(columns));

@@ -97,6 +97,10 @@ class EventDecoder {
 // beside the common ones (ProcessEvent.kind as "change"). offset where it is not 0.
 // Numbers above 2^53 and *_ns are strings of digits; binary values are lower case hex.
 Json event_json(const Event& event);
+// Such a row for people, in a line of at most 163 bytes: "ifInOctets[2]=17 bytes", "START sh pid
+// 4711 sh -c ls", "TCP 192.0.2.1:4711 -> 192.0.2.2:443 SF 517/3091 bytes tls". Column `what` of
+// tables. Not yet printable: it holds what devices say.
+std::string event_text(const Json& event);
 extern const Noun event_noun;
 
 // Filter shared by inspect, etl, subscribers. "snmp_sysDescr" is an alias of "sysDescr", either

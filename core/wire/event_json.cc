@@ -230,16 +230,17 @@ void add_other(Json& out, const Event& event) {
         out["attributes"] = labels_json(from.attributes());
 }
 
-constexpr std::array<Column, 52> columns{{
+constexpr std::array<Column, 53> columns{{
     {"time"},
     {"device"},
     {"source"},
     {"kind"},
     {"severity"},
-    {"metric"},
-    {"value", "", true, true},
-    {"unit"},
-    {"index"},
+    {"what", "", true, false, &event_text},
+    {"metric", "", false},
+    {"value", "", false, true},
+    {"unit", "", false},
+    {"index", "", false},
     {"type", "", false},
     {"labels", "", false},
     {"raw", "", false},

@@ -96,6 +96,34 @@ TEST_CASE("a table aligns its columns and writes nested values as k=v") {
     CHECK(output_of(OutputFormat::table, {}, {}) == "DEVICE  VALUE  LABELS\n");
 }
 
+TEST_CASE("a text made of the whole object is the table's, and others' where it is asked for") {
+    static constexpr Column columns[] = {
+        {"device"},
+        {"what",
+         {},
+         true,
+         false,
+         [](const Json& object) { return object["device"].get<std::string>() + "!"; }},
+    };
+    static constexpr Noun noun{"event", columns};
+    const auto written = [&](OutputFormat format, std::vector<std::string> fields) {
+        StringSink sink;
+        const auto output = RowOutput::open(sink, {format, std::move(fields)}, noun);
+        REQUIRE(output.has_value());
+        CHECK((*output)->row(Json{{"device", "r"}}));
+        CHECK((*output)->finish().has_value());
+        return sink.text;
+    };
+    CHECK(written(OutputFormat::table, {}) == "DEVICE  WHAT\nr       r!\n");
+    CHECK(written(OutputFormat::table, {"what"}) == "WHAT\nr!\n");
+    CHECK(written(OutputFormat::csv, {}) == "device\r\nr\r\n");
+    CHECK(written(OutputFormat::csv, {"what"}) == "what\r\nr!\r\n");
+    CHECK(written(OutputFormat::ndjson, {}) ==
+          "{\"schema\":\"amoskys.event/1\",\"device\":\"r\"}\n");
+    CHECK(written(OutputFormat::ndjson, {"what"}) ==
+          "{\"schema\":\"amoskys.event/1\",\"what\":\"r!\"}\n");
+}
+
 TEST_CASE("a table of more than 1,000 rows streams with the widths that it has found") {
     std::vector<Json> many(1500, Json{{"device", "d"}, {"value", 1}});
     many.push_back(Json{{"device", "a-longer-name"}, {"value", 2}});

@@ -4,6 +4,7 @@
 #include <random>
 #include <vector>
 
+#include "core/base/text.h"
 #include "core/wire/audit.h"
 #include "core/wire/builder.h"
 #include "core/wire/test/test_key.h"
@@ -397,4 +398,63 @@ TEST_CASE("a lenient encoding gives the same rows as the strict one") {
     REQUIRE(minimal.rows.size() == 1);
     CHECK(minimal.rows == longer.rows);
     CHECK(longer.counts.malformed_events == 0);
+}
+
+TEST_CASE("an event of each kind has a line for people") {
+    const auto text = [](const char* row) {
+        const auto parsed = json::parse(row, "row");
+        REQUIRE(parsed.has_value());
+        return event_text(*parsed);
+    };
+    CHECK(
+        text(R"({"kind":"metric","metric":"ifInOctets","index":"2","value":17,"unit":"bytes"})") ==
+        "ifInOctets[2]=17 bytes");
+    CHECK(text(R"({"kind":"metric","metric":"laLoad1","index":"","value":0.5,"unit":"1"})") ==
+          "laLoad1=0.5");
+    CHECK(text(R"({"kind":"metric","metric":"sysName","value":"core switch","unit":""})") ==
+          "sysName=core switch");
+    CHECK(
+        text(R"({"kind":"process","pid":4711,"name":"sh","change":"EXEC","cmdline":"sh -c ls"})") ==
+        "EXEC sh pid 4711 sh -c ls");
+    CHECK(
+        text(
+            R"({"kind":"process","pid":7,"name":"","exe":"/bin/x","change":"EXIT","exit_code":3})") ==
+        "EXIT /bin/x pid 7 exit 3");
+    CHECK(text(R"({"kind":"flow","protocol":"TCP","src_ip":"192.0.2.1","src_port":4711,
+                   "dst_ip":"192.0.2.2","dst_port":443,"conn_state":"SF","bytes_sent":517,
+                   "bytes_recv":3091,"service":"tls","sni":"a.example"})") ==
+          "TCP 192.0.2.1:4711 -> 192.0.2.2:443 SF 517/3091 bytes tls a.example");
+    CHECK(
+        text(R"({"kind":"flow","protocol":"UDP","src_ip":"fe80::1","src_port":1,"dst_ip":"ff02::2",
+                   "dst_port":2,"bytes_sent":1,"bytes_recv":0})") ==
+        "UDP [fe80::1]:1 -> [ff02::2]:2 1/0 bytes");
+    CHECK(text(R"({"kind":"gap","first_sequence":3,"last_sequence":4,"envelopes":2,"events":4,
+                   "reason":"spool full"})") == "lost 2 envelopes, 4 events (3..4): spool full");
+    CHECK(text(R"({"kind":"audit","audit":{"audit_category":"epoch","action_performed":"reset",
+                   "object_id":"edge-1/proc","actor_id":"bus","before_value":"epoch 1",
+                   "after_value":"epoch 2"}})") ==
+          "epoch reset edge-1/proc by bus: epoch 1 -> epoch 2");
+    CHECK(text(R"({"kind":"alarm","alarm":{"state":"ACTIVE","alarm_name":"disk_full",
+                   "description":"91 percent"}})") == "ACTIVE disk_full: 91 percent");
+    CHECK(text(R"({"kind":"security","security":{"event_category":"PROCESS",
+                   "event_action":"deleted_executable","target_resource":"/tmp/x",
+                   "user_name":"ops"}})") == "PROCESS deleted_executable /tmp/x by ops");
+    CHECK(text(R"({"kind":"status","status":{"component_name":"snmp","status":"offline",
+                   "previous_status":"online"},"attributes":{"reason":"timeout"}})") ==
+          "snmp offline (was online): timeout");
+    CHECK(text(R"({"kind":"status","status":{"component_name":"snmp","status":"online",
+                   "previous_status":"online"}})") == "snmp online");
+    CHECK(
+        text(R"({"kind":"log","log":{"log_level":"err","process_name":"sshd","message":"no"}})") ==
+        "err sshd: no");
+    CHECK(text(R"({"kind":"log"})").empty());
+    CHECK(event_text(Json::object()).empty());
+    // Long texts are cut between characters.
+    std::string wide;
+    for (int i = 0; i < 100; ++i)
+        wide += "\u00e9";
+    const std::string cut = event_text({{"kind", "log"}, {"log", {{"message", "x" + wide}}}});
+    CHECK(cut.size() == 162);
+    CHECK(valid_utf8(cut));
+    CHECK(cut.ends_with("\u00e9..."));
 }

@@ -32,8 +32,15 @@ amoskys::bus::Filter bus_filter(const EventsOptions& options) {
     return out;
 }
 
-// As it stands in the bus's log, as far as DELIVER says.
-wal::RecordView record_of(const wire::DeliverView& given) {
+io::Task<Result<>> run(link::Subscriber* subscriber, Result<>* out) {
+    auto task = subscriber->run();
+    *out = co_await std::move(task);
+    co_return Result<>();
+}
+
+}  // namespace
+
+wal::RecordView delivered_record(const wire::DeliverView& given) {
     wal::RecordView out;
     out.header.kind = given.kind;
     out.header.offset = given.offset;
@@ -46,13 +53,18 @@ wal::RecordView record_of(const wire::DeliverView& given) {
     return out;
 }
 
-io::Task<Result<>> run(link::Subscriber* subscriber, Result<>* out) {
-    auto task = subscriber->run();
-    *out = co_await std::move(task);
-    co_return Result<>();
+Result<link::SubscriberStats> subscribe(link::SubscriberOptions options,
+                                        const link::DeliverHandler& handle) {
+    io::asio::io_context loop;
+    link::Subscriber subscriber(loop, std::move(options), handle);
+    io::TaskGroup group(loop);
+    Result<> outcome;
+    group.spawn("subscriber", run(&subscriber, &outcome));
+    loop.run();
+    if (!outcome)
+        return outcome.error();
+    return subscriber.stats();
 }
-
-}  // namespace
 
 Result<> read_from_bus(module::ToolContext& context, const EventsOptions& options, WalOffset from) {
     wal::Log::Skip span;
@@ -76,7 +88,7 @@ Result<> read_from_bus(module::ToolContext& context, const EventsOptions& option
     std::uint64_t printed = 0;
     std::deque<Json> pending;
     const auto handle = [&](const wire::DeliverView& given) -> Result<bool> {
-        rows.add(record_of(given), pending, limit - printed);
+        rows.add(delivered_record(given), pending, limit - printed);
         for (const Json& row : pending)
             if (!printer.print(row))
                 return false;
@@ -84,19 +96,15 @@ Result<> read_from_bus(module::ToolContext& context, const EventsOptions& option
         pending.clear();
         return printed < limit && (!options.follow || printer.flush());
     };
-    io::asio::io_context loop;
-    link::Subscriber subscriber(loop, std::move(wanted), handle);
-    io::TaskGroup group(loop);
-    Result<> outcome;
-    group.spawn("subscriber", run(&subscriber, &outcome));
-    loop.run();
+    const Result<link::SubscriberStats> outcome = subscribe(std::move(wanted), handle);
     if (!outcome && printed == 0)
-        return outcome;
+        return outcome.error();
     AMOSKYS_TRY_VOID(printer.finish());
-    if (outcome && !subscriber.stats().note.empty())
-        return make_error(ErrorKind::partial, "records_pruned",
-                          "the bus says: " + subscriber.stats().note);
-    return outcome;
+    if (!outcome)
+        return outcome.error();
+    if (!outcome->note.empty())
+        return make_error(ErrorKind::partial, "records_pruned", "the bus says: " + outcome->note);
+    return {};
 }
 
 }  // namespace amoskys::modules::inspect

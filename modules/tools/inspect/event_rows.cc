@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "core/base/text.h"
 #include "core/wal/zone.h"
@@ -29,39 +30,13 @@ Result<> check_words(std::string_view option, const std::vector<std::string>& wo
     return {};
 }
 
-// "2026-11-26T01:02:03.000000000Z INFO router-1 snmp ifInOctets[2] 17 bytes"
+// "2026-11-26T01:02:03.000000000Z INFO router-1 snmp ifInOctets[2]=17 bytes"
 std::string event_line(const Json& row) {
     std::string out;
-    const auto add = [&](const Json& value) {
-        if (value.is_null())
-            return;
-        out += (out.empty() ? "" : " ") +
-               printable(value.is_string() ? value.get<std::string>() : value.dump());
-    };
-    for (const auto* name : {"time", "severity", "device", "source"})
-        if (const auto found = row.find(name); found != row.end())
-            add(*found);
-    const auto kind = row.value("kind", std::string());
-    if (kind == "metric") {
-        const auto index = row.find("index");
-        const bool has_index = index != row.end() && index->is_string() && !index->empty() &&
-                               !index->get<std::string>().empty();
-        add(row.value("metric", std::string()) +
-            (has_index ? "[" + index->get<std::string>() + "]" : ""));
-        for (const auto* name : {"value", "unit"})
-            if (const auto found = row.find(name); found != row.end())
-                add(*found);
-        return out + "\n";
-    }
-    add(kind);
-    static constexpr std::array<std::string_view, 8> said{"schema", "time", "severity", "device",
-                                                          "source", "kind", "offset",   "labels"};
-    Json rest = Json::object();
-    for (const auto& [name, value] : row.items())
-        if (!value.is_null() && std::ranges::find(said, name) == said.end())
-            rest[name] = value;
-    add(rest.size() == 1 ? *rest.begin() : rest);
-    return out + "\n";
+    for (const auto* name : {"time", "severity", "device", "source", "kind"})
+        if (const auto word = row.value(name, std::string()); word != "metric")
+            out += printable(word) + " ";
+    return out + printable(wire::event_text(row)) + "\n";
 }
 
 }  // namespace
@@ -118,13 +93,27 @@ Result<Printer> Printer::open(module::ToolContext& context, const EventsOptions&
 bool Printer::print(const Json& row) {
     if (rows_)
         return rows_->row(row);
-    return sink_->write(full_ ? envelope_table_text(row) : event_line(row));
+    errno = 0;
+    return noted(sink_->write(full_ ? envelope_table_text(row) : event_line(row)));
+}
+
+bool Printer::flush() {
+    errno = 0;
+    return noted(sink_->flush());
+}
+
+bool Printer::noted(bool written) {
+    if (!written && failed_ == 0)
+        failed_ = errno;
+    return written;
 }
 
 Result<> Printer::finish() {
     if (rows_)
         return rows_->finish();
-    sink_->flush();
+    flush();
+    if (failed_ != 0 && failed_ != EPIPE)
+        return errno_error("output_write", "cannot write the output", failed_);
     return {};
 }
 

@@ -37,14 +37,18 @@ class Rows {
 class Printer {
   public:
     static Result<Printer> open(module::ToolContext& context, const EventsOptions& options);
-    bool print(const Json& row);
-    bool flush() { return sink_->flush(); }
+    bool print(const Json& row);  // false: the output cannot be written; finish() says whether
+                                  // that is a failure
+    bool flush();
     Result<> finish();
 
   private:
+    bool noted(bool written);
+
     std::unique_ptr<RowOutput> rows_;
     ByteSink* sink_ = nullptr;
     bool full_ = false;
+    int failed_ = 0;  // errno of lines that could not be written
 };
 
 }  // namespace amoskys::modules::inspect

@@ -59,15 +59,15 @@ Result<> follow_log(wal::Log& log, const std::filesystem::path& folder, const Fo
         at = reached;
         for (const Json& row : pending)
             if (!printer.print(row))
-                return {};
+                return printer.finish();
         printed += pending.size();
         pending.clear();
         if (!printer.flush())
-            return {};
+            return printer.finish();
         if (!moved && !paused)
             watch.wait();
     }
-    return {};
+    return printer.finish();
 }
 
 }  // namespace amoskys::modules::inspect

@@ -128,6 +128,9 @@ struct LegacyDatabase::Impl {
     Result<> open() {
         const bool companion = has_content(file.string() + companions[0]) ||
                                has_content(file.string() + companions[1]);
+        if (std::error_code failed; !companion && fs::file_size(file, failed) == 0 && !failed)
+            return make_error(ErrorKind::bad_data, "import_not_sqlite",
+                              file.string() + " is empty, which is no SQLite database");
         if (companion) {
             AMOSKYS_TRY(made, Copy::make(file));
             copy = std::move(made);

@@ -51,11 +51,13 @@ Result<> top(module::ToolContext& context) {
             std::this_thread::sleep_for(options.every);
         AMOSKYS_TRY(now, source->sample());
         const Json top = top_json(before ? &*before : nullptr, now);
+        StringSink text;
         if (!table)
-            AMOSKYS_TRY_VOID(write_object(context.out, context.output, "top", top));
-        else if (!context.out.write(screen ? screen_of(top, round == 0) : top_line(top)))
-            return {};
-        if (!context.out.flush())
+            AMOSKYS_TRY_VOID(write_object(text, context.output, "top", top));
+        else
+            text.write(screen ? screen_of(top, round == 0) : top_line(top));
+        AMOSKYS_TRY(reader_there, write_piece(context.out, text.text));
+        if (!reader_there)
             return {};
         before = std::move(now);
     }

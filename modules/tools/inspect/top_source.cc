@@ -1,9 +1,9 @@
 #include "modules/tools/inspect/top_source.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
-#include "core/base/text.h"
 #include "core/link/client.h"
 #include "core/wire/event.h"
 #include "core/wire/state_codec.h"
@@ -17,12 +17,44 @@ constexpr std::uint64_t step_records = 1024;
 constexpr std::uint64_t looked_back_records = 256;  // for alerts of just before
 constexpr std::string_view bus_metric = "amoskys_bus_";
 
+// The newest events of the severities that are alerts.
+class Alerts {
+  public:
+    Alerts() { filter_.severities = {severities.begin(), severities.end()}; }
+    void add(const wal::RecordView& record) {
+        decoder_.decode_record(record.header.kind, record.stored, record.header.digest,
+                               record.header.offset.value, [this](const wire::Event& event) {
+                                   if (filter_.matches(event))
+                                       note(event);
+                                   return true;
+                               });
+    }
+    const std::deque<TopAlert>& newest() const { return newest_; }
+
+    static constexpr std::array<std::string_view, 2> severities{"ERROR", "CRITICAL"};
+
+  private:
+    void note(const wire::Event& event) {
+        newest_.push_back({event.time_ns, std::string(event.severity), std::string(event.device),
+                           wire::event_text(wire::event_json(event))});
+        if (newest_.size() > top_alerts)
+            newest_.pop_front();
+    }
+
+    wire::EventDecoder decoder_;
+    wire::EventFilter filter_;
+    std::deque<TopAlert> newest_;
+};
+
+// Where to begin to look for alerts, with a log whose newest record is this one.
+WalOffset looked_back(WalOffset newest) {
+    return WalOffset{newest.value > looked_back_records ? newest.value - looked_back_records : 1};
+}
+
 class LogSource final : public TopSource {
   public:
     LogSource(std::shared_ptr<wal::Log> log, std::string name)
-        : log_(std::move(log)), name_(std::move(name)) {
-        filter_.severities = {"ERROR", "CRITICAL"};
-    }
+        : log_(std::move(log)), name_(std::move(name)) {}
 
     Result<TopSample> sample() override {
         TopSample out;
@@ -46,23 +78,18 @@ class LogSource final : public TopSource {
                 out.events += static_cast<double>(lane->events);
             }
         AMOSKYS_TRY_VOID(look_for_alerts(stats));
-        out.alerts = alerts_;
+        out.alerts = alerts_.newest();
         return out;
     }
 
   private:
     Result<> look_for_alerts(const wal::LogStats& stats) {
         if (at_.value == 0)
-            at_.value = std::max(stats.oldest.value, stats.newest.value > looked_back_records
-                                                         ? stats.newest.value - looked_back_records
-                                                         : 1);
+            at_ = std::max(stats.oldest, looked_back(stats.newest));
         while (at_ <= stats.newest) {
             AMOSKYS_TRY(reached,
                         log_->read(at_, step_records, [this](const wal::RecordView& record) {
-                            decoder_.decode_record(
-                                record.header.kind, record.stored, record.header.digest,
-                                record.header.offset.value,
-                                [this](const wire::Event& event) { return note(event); });
+                            alerts_.add(record);
                             return true;
                         }));
             if (reached <= at_)
@@ -71,30 +98,11 @@ class LogSource final : public TopSource {
         }
         return {};
     }
-    bool note(const wire::Event& event) {
-        if (!filter_.matches(event))
-            return true;
-        std::string text(wire::event_kind_name(event.kind));
-        if (event.event != nullptr && event.event->has_alarm_data())
-            text = event.event->alarm_data().alarm_name() + " " +
-                   event.event->alarm_data().description();
-        else if (event.event != nullptr && event.event->has_log_data())
-            text = event.event->log_data().message();
-        else if (!event.metric.empty())
-            text = std::string(event.metric);
-        alerts_.push_back(
-            {event.time_ns, std::string(event.severity), std::string(event.device), excerpt(text)});
-        if (alerts_.size() > top_alerts)
-            alerts_.pop_front();
-        return true;
-    }
 
     std::shared_ptr<wal::Log> log_;
     const std::string name_;
-    wire::EventDecoder decoder_;
-    wire::EventFilter filter_;
     WalOffset at_;
-    std::deque<TopAlert> alerts_;
+    Alerts alerts_;
 };
 
 io::Task<Result<>> ask(link::ClientOptions options, wire::Frame request, Result<wire::Frame>* out) {
@@ -125,12 +133,39 @@ class BusSource final : public TopSource {
         for (const auto& [name, component] : said.health_answer().component_health())
             if (component.status() != "HEALTHY")
                 out.health += (out.health.empty() ? "" : ", ") + name + ": " + component.message();
+        if (const auto looked = look_for_alerts(); !looked)
+            out.health +=
+                (out.health.empty() ? "" : ", ") + ("no alerts: " + looked.error().message);
+        out.alerts = alerts_.newest();
         if (out.health.empty())
             out.health = "ok";
         return out;
     }
 
   private:
+    // From where the sample before ended; at first from some records back, as with a log.
+    Result<> look_for_alerts() {
+        link::SubscriberOptions wanted;
+        wanted.bus = options_.buses.front();
+        wanted.agent_id = options_.agent_id;
+        wanted.tls = options_.tls;
+        wanted.stop_at_end = true;
+        wanted.reconnect = link::Reconnect::never;
+        for (const auto severity : Alerts::severities)
+            wanted.filter.add_severities(std::string(severity));
+        const auto take = [this](const wire::DeliverView& given) -> Result<bool> {
+            alerts_.add(delivered_record(given));
+            return true;
+        };
+        if (done_.value == 0) {  // what is the newest?
+            AMOSKYS_TRY(seen, subscribe(wanted, take));
+            done_.value = looked_back(seen.newest).value - 1;
+        }
+        wanted.from.value = done_.value + 1;
+        AMOSKYS_TRY(seen, subscribe(wanted, take));
+        done_ = std::max(done_, seen.done);
+        return {};
+    }
     Result<wire::Frame> call(wire::Frame request) {
         io::asio::io_context loop;
         io::TaskGroup group(loop);
@@ -141,6 +176,8 @@ class BusSource final : public TopSource {
     }
 
     link::ClientOptions options_;
+    WalOffset done_;
+    Alerts alerts_;
 };
 
 // The 99th percentile of the buckets, in ms, as PromQL's histogram_quantile() has it.

@@ -19,6 +19,13 @@ TEST_CASE("events gives every event of the log in order, as the event noun") {
     check_golden("event", all.json);
 }
 
+TEST_CASE("a table of events has one text for people about each, whatever its kind") {
+    State state;
+    SampleLog(state).close();
+    check_golden_text("event_table.txt",
+                      state.run(events, EventsOptions{}, OutputFormat::table).text);
+}
+
 TEST_CASE("events keeps to its filters and to the limit") {
     State state;
     SampleLog(state).close();

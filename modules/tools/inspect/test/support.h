@@ -237,18 +237,19 @@ class SampleLog {
     std::uint64_t envelopes_ = 0, events_ = 0;
 };
 
-// Compares with the file test/golden/NAME.json; AMOSKYS_UPDATE_GOLDEN=1 writes it instead.
-inline void check_golden(std::string_view name, const Json& actual) {
-    const std::filesystem::path file = std::filesystem::path(AMOSKYS_SOURCE_DIR) /
-                                       "modules/tools/inspect/test/golden" /
-                                       (std::string(name) + ".json");
-    const std::string text = json::dump_pretty(actual) + "\n";
+// Compares with the file test/golden/NAME; AMOSKYS_UPDATE_GOLDEN=1 writes it instead.
+inline void check_golden_text(std::string_view name, const std::string& text) {
+    const std::filesystem::path file =
+        std::filesystem::path(AMOSKYS_SOURCE_DIR) / "modules/tools/inspect/test/golden" / name;
     const char* update = std::getenv("AMOSKYS_UPDATE_GOLDEN");
     if (update != nullptr && *update == '1')
         std::ofstream(file) << text;
     const auto expected = read_file(file, 1 << 20);
     REQUIRE(ok(expected));
     CHECK(text == *expected);
+}
+inline void check_golden(std::string_view name, const Json& actual) {
+    check_golden_text(std::string(name) + ".json", json::dump_pretty(actual) + "\n");
 }
 
 // The key of the log that a test makes, and its public half where the tools look for it.

@@ -44,8 +44,8 @@ TEST_CASE("a followed table is a line an event, without a device's control chara
     REQUIRE_FALSE(rows.error.has_value());
     CHECK(lines_of(rows.text) == 10);
     CHECK(
-        rows.text.starts_with("2025-12-01T00:00:00.000000000Z INFO router-1 snmp ifInOctets[2] "
-                              "18000000000000000000 bytes\n"));
+        rows.text.starts_with("2025-12-01T00:00:00.000000000Z INFO router-1 snmp "
+                              "ifInOctets[2]=18000000000000000000 bytes\n"));
     CHECK(rows.text.find("router\\x0a3") != std::string::npos);
 }
 
