@@ -261,11 +261,9 @@ int fail(const Error& error, bool as_json) {
     return exit_code(error);
 }
 
-int print(const std::string& text) {
-    const std::unique_ptr<ByteSink> out = file_sink(stdout);
-    out->write(text);
-    out->flush();
-    return 0;
+int print(const std::string& text, bool as_json) {
+    const Result<> done = write_text(*file_sink(stdout), text);
+    return done ? 0 : fail(done.error(), as_json);
 }
 
 }  // namespace
@@ -288,16 +286,17 @@ int run(std::vector<std::string> arguments) {
         std::string text;
         for (const Applet& applet : applets())
             text += applet.name + "\n";
-        return print(text);
+        return print(text, as_json);
     }
     Result<Parsed> parsed = parse(std::move(arguments));
     if (!parsed)
         return fail(parsed.error(), as_json);
     if (parsed->global.version)
-        return print("amoskys " + std::string(version_text) + "\n");
+        return print("amoskys " + std::string(version_text) + "\n", as_json);
     if (parsed->global.help)
         return print(parsed->command.kind == Command::Kind::none ? general_help()
-                                                                 : command_help(parsed->command));
+                                                                 : command_help(parsed->command),
+                     as_json);
     if (parsed->command.kind == Command::Kind::none) {
         std::fputs(general_help().c_str(), stderr);
         return exit_code(make_error(ErrorKind::usage, "usage", ""));

@@ -73,7 +73,7 @@ std::string general_help() {
         "Exit codes: 0 ok, 1 failed, 3 partly done, 10 a finding, 64 usage, 65 bad data, 66 no "
         "input,\n"
         "69 unavailable, 70 internal, 73 cannot create, 74 I/O, 77 permission, 78 configuration,\n"
-        "130/143 by signal.\n";
+        "130/143 interrupted by SIGINT/SIGTERM; bus, agents and up end in order and with 0.\n";
     return out;
 }
 
@@ -97,7 +97,10 @@ std::string command_help(const Command& command) {
         for (std::string_view privilege : command.info->privileges)
             out += "  " + std::string(privilege) + "\n";
     }
-    return out + module::help_options(option_groups(command));
+    if (command.builtin == nullptr)
+        return out + module::help_options(option_groups(command));
+    const module::OptionGroup global[] = {global_group()};  // the usage line has the arguments
+    return out + module::help_options(global);
 }
 
 }  // namespace amoskys::app

@@ -67,7 +67,12 @@ class Loader {
         const std::size_t source = ++source_;
         const auto content = read_file(path, max_file_size_bytes);
         if (!content) {
-            problem({path.string(), source}, content.error().code, content.error().message);
+            std::string why = content.error().message;  // some name the file first, as we do
+            if (why.starts_with(path.string() + ": "))
+                why.erase(0, path.string().size() + 2);
+            else if (why.starts_with("cannot read " + path.string() + ": "))
+                why.replace(0, path.string().size() + 14, "cannot be read: ");
+            problem({path.string(), source}, content.error().code, why);
             if (content.error().kind !=
                 ErrorKind::bad_data)  // too large: the configuration is wrong
                 is_unreadable_ = content.error().kind;

@@ -59,6 +59,10 @@ constexpr config::Option options[] = {
                                    "most taken of one source on average", {1, 100'000}),
 };
 
+constexpr std::string_view privileges[] = {
+    "CAP_NET_BIND_SERVICE: receives traps on a port below 1024 (trap_listen)",
+};
+
 }  // namespace
 
 std::span<const config::Option> snmp_options() {
@@ -102,6 +106,7 @@ const module::ModuleInfo snmp_module = {
     .options = snmp::options,
     .make_config = &config::make_config<snmp::SnmpConfig>,
     .metrics = snmp::all_metrics,
+    .privileges = snmp::privileges,
     .make_collector = &snmp::make_snmp_collector,
     .data_files = &snmp::data_files,
 };

@@ -1,6 +1,7 @@
 #include "modules/intelligence/score/tool.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <numeric>
 
@@ -53,6 +54,27 @@ void note_dropped(const module::ToolContext& context, std::size_t dropped) {
                      "them\n";
 }
 
+constexpr std::string_view more_windows =
+    "let the collectors run longer, or cut shorter windows: amoskys etl --window 10s --step 5s";
+
+// Fewer rows than 1 / (1 - quantile) have no row to spare above the threshold.
+Result<> check_rows(const module::ToolContext& context, const KeyedTable& table, double quantile) {
+    const std::size_t rows = table.features.rows();
+    const double wanted = std::ceil(1 / std::max(1 - quantile, 1e-6) - 1e-9);
+    const auto count = static_cast<std::uint64_t>(wanted);
+    if (rows < 2)
+        return make_error(ErrorKind::bad_data, "training_too_few_rows",
+                          table.source + " has " + std::to_string(rows) +
+                              " windows; training needs at least 2, and " + std::to_string(count) +
+                              " for a threshold at quantile " + json::dump(Json(quantile)),
+                          std::string(more_windows));
+    if (rows < count && !context.quiet)
+        std::cerr << "score: trained on " << rows << " windows; a threshold at quantile "
+                  << json::dump(Json(quantile)) << " wants " << count << ": " << more_windows
+                  << "\n";
+    return {};
+}
+
 }  // namespace
 
 Result<> train_verb(module::ToolContext& context) {
@@ -66,6 +88,7 @@ Result<> train_verb(module::ToolContext& context) {
     request.parameters = std::move(parameters);
     AMOSKYS_TRY(file, find_table(features_folder(context, options.features), true));
     AMOSKYS_TRY(table, read_table(file, {.label = {}, .ignore = options.ignore}));
+    AMOSKYS_TRY_VOID(check_rows(context, table, options.quantile));
     AMOSKYS_TRY(model, train(kinds(), table, request));
     AMOSKYS_TRY_VOID(save_model(models_folder(context), model));
     return write_object(context.out, context.output, "model",
@@ -80,6 +103,9 @@ Result<> run_verb(module::ToolContext& context) {
     std::size_t dropped = 0;
     AMOSKYS_TRY(features, select_columns(table, model.model->columns(), dropped));
     note_dropped(context, dropped);
+    if (features.rows() == 0 && !context.quiet)
+        std::cerr << "score: " << table.source << " has no windows to score; " << more_windows
+                  << "\n";
     const std::vector<double> scores = score_rows(*model.model, features);
     std::vector<std::size_t> chosen = ranked(scores, options.limit);
     if (options.anomalies)
