@@ -96,9 +96,19 @@ class Manners(harness.AmoskysTest):
         of_log = self.ok_json("inspect", "top", "--count", "1")["alerts"]
         self.assertEqual(len(of_log), 4, of_log)
         self.assertTrue(all("hot" in alert["text"] and alert["severity"] == "CRITICAL" for alert in of_log), of_log)
+        refused = self.ok_json("inspect", "top", "--count", "1", "--bus", addresses["listen"])
+        self.assertIn("may not subscribe", refused["alerts_note"])
+        self.assertEqual((refused["alerts"], refused["health"]), ([], "ok"))
+        self.assertIn("alerts unknown", self.ok("inspect", "top", "--count", "1", "--bus", addresses["listen"]))
+        trust = self.folder / "state/pki/trust.yaml"
+        trust.write_text(re.sub(r"(?m)^  (\S+): (\S+)$", r"  \1: {public_key_path: \2, permissions: [publish, subscribe]}",
+                                trust.read_text()))
+        bus.send_signal(signal.SIGHUP)
+        harness.wait_until(lambda: self.ok_json("inspect", "top", "--count", "1", "--bus", addresses["listen"])["alerts"],
+                           "the agent may subscribe")
         of_bus = self.ok_json("inspect", "top", "--count", "1", "--bus", addresses["listen"])
         self.assertEqual(of_bus["alerts"], of_log)
-        self.assertEqual(of_bus["health"], "ok")
+        self.assertEqual((of_bus["alerts_note"], of_bus["health"]), (None, "ok"))
         self.assertIn("4 alerts", self.ok("inspect", "top", "--count", "2", "--every", "100ms", "--bus", addresses["listen"]))
         self.assertEqual(self.stop(bus), 0)
 
@@ -131,9 +141,9 @@ class Manners(harness.AmoskysTest):
         self.log_of(self.rows("short.csv", 40))
         features = self.folder / "features"
         helps = "amoskys etl --window 10s --step 5s"
-        self.ok("etl", "--out", features)
+        self.ok("etl", "--out", features, "--window", "60s", "--step", "60s")
         err = self.fails(65, "score", "train", "--features", features, "--model", "iforest")
-        self.assertRegex(err, r"has [01] windows; training needs at least 2, and 100 for a threshold at quantile 0.99")
+        self.assertRegex(err, r"has 1 windows; training needs at least 2, and 100 for a threshold at quantile 0.99")
         self.assertIn(helps, err)
         self.ok("etl", "--out", features, "--window", "10s", "--step", "5s")
         code, _, err = self.run_cli("score", "train", "--features", features, "--model", "iforest")

@@ -133,12 +133,11 @@ class BusSource final : public TopSource {
         for (const auto& [name, component] : said.health_answer().component_health())
             if (component.status() != "HEALTHY")
                 out.health += (out.health.empty() ? "" : ", ") + name + ": " + component.message();
-        if (const auto looked = look_for_alerts(); !looked)
-            out.health +=
-                (out.health.empty() ? "" : ", ") + ("no alerts: " + looked.error().message);
-        out.alerts = alerts_.newest();
         if (out.health.empty())
             out.health = "ok";
+        if (const auto looked = look_for_alerts(); !looked)
+            out.alerts_note = looked.error().message;
+        out.alerts = alerts_.newest();
         return out;
     }
 

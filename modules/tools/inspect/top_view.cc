@@ -128,6 +128,7 @@ Json top_json(const TopSample* before, const TopSample& now) {
                                  {"severity", alert.severity},
                                  {"device", alert.device},
                                  {"text", alert.text}});
+    out["alerts_note"] = now.alerts_note.empty() ? Json() : Json(now.alerts_note);
     return out;
 }
 
@@ -136,7 +137,9 @@ std::string top_line(const Json& top) {
            text(top["envelopes_per_s"]) + " envelopes/s, " + size(top["bytes_per_s"]) + "/s, log " +
            text(top["records"]) + " records " + size(top["log_bytes"]) + ", " +
            std::to_string(top["agents"].size()) + " lanes, " +
-           std::to_string(top["alerts"].size()) + " alerts, " + text(top["health"]) + "\n";
+           (top["alerts_note"].is_null() ? std::to_string(top["alerts"].size()) + " alerts, "
+                                         : "alerts unknown, ") +
+           text(top["health"]) + "\n";
 }
 
 std::string top_screen(const Json& top, std::size_t width, std::size_t height) {
@@ -159,6 +162,10 @@ std::string top_screen(const Json& top, std::size_t width, std::size_t height) {
         for (const auto& row : rows)
             lines.push_back(line_of(row));
     };
+    if (!top["alerts_note"].is_null()) {
+        lines.emplace_back();
+        lines.push_back("ALERTS are not known: " + text(top["alerts_note"]));
+    }
     add("ALERTS", top["alerts"], [](const Json& row) {
         return text(row["time"]) + "  " + cell(text(row["severity"]), 8, false) + "  " +
                cell(text(row["device"]), 24, false) + "  " + text(row["text"]);

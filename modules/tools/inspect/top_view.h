@@ -35,6 +35,7 @@ struct TopSample {
     std::map<std::string, double> cursors;   // records a subscriber is behind
     std::map<std::string, double> rejected;  // envelopes by reason, since some beginning
     std::deque<TopAlert> alerts;             // newest last
+    std::string alerts_note;                 // why they are not known; empty where they are
 };
 
 // Rates are those between the two, 0 at first (`before` null).

@@ -69,6 +69,16 @@ TEST_CASE("top's screen keeps to the terminal and prints no device's control cha
     CHECK(top_line(top).ends_with(", 3 lanes, 1 alerts, ok\n"));
 }
 
+TEST_CASE("top says where alerts are not known, which is not that there are none") {
+    TopSample sample;
+    sample.alerts_note = "may not subscribe";
+    const auto top = top_json(nullptr, sample);
+    CHECK(top["alerts_note"] == "may not subscribe");
+    CHECK(top_line(top).ends_with(", 0 lanes, alerts unknown, ok\n"));
+    CHECK(top_screen(top, 200, 100).find("ALERTS are not known: may not subscribe") !=
+          std::string::npos);
+}
+
 TEST_CASE("top of a log knows its lanes and its newest alerts") {
     State state;
     SampleLog(state).close();
