@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 import unittest
 
 import harness
@@ -29,21 +28,24 @@ class Manners(harness.AmoskysTest):
         self.ok("agent", "replay", *replay, "--bus", addresses["listen"])
         self.assertEqual(self.stop(bus), 0)
 
+    def wait_for_log(self, process, text):
+        harness.wait_until(lambda: text in pathlib.Path(process.log_path).read_text(errors="replace"), text)
+
     def test_services_end_in_order_with_0_and_interrupted_work_by_the_signal(self):
         self.ok("pki", "init")
         for how in (signal.SIGTERM, signal.SIGINT):
             bus, addresses = self.start_bus()
+            self.ok("agent", "replay", self.rows("a.csv", 3), "--bus", addresses["listen"])
             agent = self.start("agent", "example", "--interval", "1s", "--bus", addresses["listen"], name="agent")
-            harness.wait_until(lambda: self.ok("inspect", "events", "--source", "example", "--limit", "1", "-o", "ndjson"),
-                               "the agent's events are stored")
+            self.wait_for_log(agent, "bus_connected")
             self.assertEqual(self.stop(agent, how), 0)
             work = self.start("agent", "replay", self.rows("slow.csv", 2, apart_s=3600), "--pace", "recorded", "--bus",
                               addresses["listen"], name="replay")
-            harness.wait_until(lambda: "connected" in pathlib.Path(work.log_path).read_text(), "the replay is connected")
+            self.wait_for_log(work, "bus_connected")
             self.assertEqual(self.stop(work, how), 128 + how)
-            tail = self.start("inspect", "tail", name="tail")
-            time.sleep(0.2)
-            self.assertIn(self.stop(tail, how), (-how, 128 + how))  # a shell shows both as 128 + the signal
+            follower = self.start("inspect", "events", "--follow", name="follower")
+            self.wait_for_log(follower, "level=0")
+            self.assertIn(self.stop(follower, how), (-how, 128 + how))  # a shell shows both as 128 + the signal
             self.assertEqual(self.stop(bus, how), 0)
         self.assertIn("130/143 interrupted by SIGINT/SIGTERM; bus, agents and up end in order and with 0", self.ok("--help"))
 
