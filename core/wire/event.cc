@@ -149,7 +149,7 @@ struct EventDecoder::Impl {
     }
 
     bool metric(const RecordFields& record, const MetricFields& metric, ByteView bytes) {
-        Event out;
+        Event& out = metric_row;
         set_common(record, metric.time_ns, bytes, out);
         out.severity = metric.severity;
         out.metric = metric.name;
@@ -392,6 +392,7 @@ struct EventDecoder::Impl {
     std::vector<char> block;  // before arena: outlives it
     google::protobuf::Arena arena;
     Origin origin;
+    Event metric_row;                   // used again for each: most events are metrics
     std::vector<ByteView> events;       // of the record at hand
     std::deque<std::string> rewritten;  // bytes behind some of them
     DecodeCounts* counts = nullptr;

@@ -52,11 +52,12 @@ bool read_text(ProtoCursor& cursor, std::string_view& out) {
 }
 
 // A field with another wire type than the declared one is an unknown field to protobuf.
-constexpr std::uint32_t key(int number, WireType type) {
-    return static_cast<std::uint32_t>(number) << 3U | static_cast<std::uint32_t>(type);
+constexpr std::uint64_t key(int number, WireType type) {
+    return static_cast<std::uint64_t>(number) << 3U | static_cast<std::uint64_t>(type);
 }
-std::uint32_t key(FieldTag tag) {
-    return key(static_cast<int>(tag.number), tag.type);
+// Of any other field.
+bool skip(ProtoCursor& cursor, std::uint64_t tag) {
+    return tag >= 8 && tag <= 0xffffffffU && cursor.skip(static_cast<WireType>(tag & 7U));
 }
 
 bool read_map_entry(ProtoCursor& outer, std::string_view& name, std::string_view& value) {
@@ -65,12 +66,12 @@ bool read_map_entry(ProtoCursor& outer, std::string_view& name, std::string_view
         return false;
     ProtoCursor cursor(entry);
     while (!cursor.at_end()) {
-        FieldTag tag;
-        if (!cursor.tag(tag))
+        std::uint64_t tag = 0;
+        if (!cursor.varint(tag))
             return false;
-        const bool read = key(tag) == key(1, WireType::bytes)   ? read_text(cursor, name)
-                          : key(tag) == key(2, WireType::bytes) ? read_text(cursor, value)
-                                                                : cursor.skip(tag.type);
+        const bool read = tag == key(1, WireType::bytes)   ? read_text(cursor, name)
+                          : tag == key(2, WireType::bytes) ? read_text(cursor, value)
+                                                           : skip(cursor, tag);
         if (!read)
             return false;
     }
@@ -88,10 +89,10 @@ bool read_label(ProtoCursor& cursor, MetricFields& out) {
     return true;
 }
 
-bool metric_field(ProtoCursor& cursor, FieldTag tag, MetricFields& out) {
+bool metric_field(ProtoCursor& cursor, std::uint64_t tag, MetricFields& out) {
     std::uint64_t number = 0;
     ByteView view;
-    switch (key(tag)) {
+    switch (tag) {
         case key(Metric::kMetricNameFieldNumber, WireType::bytes):
             return read_text(cursor, out.name);
         case key(Metric::kMetricTypeFieldNumber, WireType::bytes):
@@ -127,7 +128,7 @@ bool metric_field(ProtoCursor& cursor, FieldTag tag, MetricFields& out) {
         case key(Metric::kCounterValueFieldNumber, WireType::varint):
             return cursor.varint(out.counter);
         default:
-            return cursor.skip(tag.type);
+            return skip(cursor, tag);
     }
 }
 
@@ -138,16 +139,16 @@ bool read_metric_data(ProtoCursor& outer, MetricFields& out) {
         return false;
     ProtoCursor cursor(data);
     while (!cursor.at_end()) {
-        FieldTag tag;
-        if (!cursor.tag(tag) || !metric_field(cursor, tag, out))
+        std::uint64_t tag = 0;
+        if (!cursor.varint(tag) || !metric_field(cursor, tag, out))
             return false;
     }
     return true;
 }
 
-bool event_field(ProtoCursor& cursor, FieldTag tag, MetricFields& out) {
+bool event_field(ProtoCursor& cursor, std::uint64_t tag, MetricFields& out) {
     std::string_view name, value;
-    switch (key(tag)) {
+    switch (tag) {
         case key(Telemetry::kMetricDataFieldNumber, WireType::bytes):
             return read_metric_data(cursor, out);
         case key(Telemetry::kEventTypeFieldNumber, WireType::bytes):
@@ -169,11 +170,13 @@ bool event_field(ProtoCursor& cursor, FieldTag tag, MetricFields& out) {
         case key(Telemetry::kAuditEventFieldNumber, WireType::bytes):
             return false;
         default:
-            return cursor.skip(tag.type);
+            return skip(cursor, tag);
     }
 }
 
 bool names_another_kind(std::string_view event_type) {
+    if (event_type == "METRIC")
+        return false;
     static constexpr std::array<std::string_view, 5> words{"LOG", "ALARM", "STATUS", "SECURITY",
                                                            "AUDIT"};
     for (const std::string_view word : words)
@@ -187,12 +190,12 @@ bool names_another_kind(std::string_view event_type) {
 bool read_record(ByteView record, RecordFields& out, std::vector<ByteView>& events) {
     ProtoCursor cursor(record);
     while (!cursor.at_end()) {
-        FieldTag tag;
-        if (!cursor.tag(tag))
+        std::uint64_t tag = 0;
+        if (!cursor.varint(tag))
             return false;
         ByteView view;
         bool read = true;
-        switch (key(tag)) {
+        switch (tag) {
             case key(Record::kEventsFieldNumber, WireType::bytes):
                 read = cursor.bytes(view);
                 events.push_back(view);
@@ -207,7 +210,7 @@ bool read_record(ByteView record, RecordFields& out, std::vector<ByteView>& even
                 read = cursor.varint(out.timestamp_ns);
                 break;
             default:
-                read = cursor.skip(tag.type);
+                read = skip(cursor, tag);
         }
         if (!read)
             return false;
@@ -218,8 +221,8 @@ bool read_record(ByteView record, RecordFields& out, std::vector<ByteView>& even
 bool read_metric(ByteView event, MetricFields& out) {
     ProtoCursor cursor(event);
     while (!cursor.at_end()) {
-        FieldTag tag;
-        if (!cursor.tag(tag) || !event_field(cursor, tag, out))
+        std::uint64_t tag = 0;
+        if (!cursor.varint(tag) || !event_field(cursor, tag, out))
             return false;
     }
     return !names_another_kind(out.event_type);
