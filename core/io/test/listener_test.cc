@@ -6,6 +6,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/log/log.h"
+
 using namespace amoskys;
 using namespace std::chrono_literals;
 namespace asio = io::asio;
@@ -39,6 +41,8 @@ TEST_CASE(
     asio::ip::tcp::socket peer(io);
     peer.connect({asio::ip::make_address(at->host), at->port});
 
+    // UBSan looks at an object of a class for the first time through a pipe: later it has none.
+    static_cast<void>(log::allow("test"));
     rlimit limit{};
     REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
     const rlimit none{next_descriptor(), limit.rlim_max};

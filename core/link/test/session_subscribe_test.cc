@@ -293,6 +293,7 @@ TEST_CASE("a cursor is durable, never leads, never goes back, and goes on after 
     CHECK(reader.delivered(reader.ask(frame)) == std::vector<std::uint64_t>{5, 6, 7, 8});
     CHECK(reader.ask(commit_frame(reader, "siem", 0, true)).front().has_ack());
     CHECK(bus.state->cursors.all().empty());
+    reader.session.reset();
     bus.reopen();
     CHECK(bus.state->cursors.all().empty());
 }
