@@ -241,15 +241,15 @@ TEST_CASE("fragments in any order make the datagram whole, what came first wins"
 TEST_CASE("fragments are bounded in number, time and size") {
     Fragments fragments;
     for (unsigned i = 0; i < 3 * Fragments::max_datagrams; ++i) {
-        const Decoded out = decode(ipv4(1, 2, 17, Raw(8, 0), 0x2000, i % 65536), LinkType::raw);
-        fragments.add(out.fragment, i);
+        const Raw frame = ipv4(1, 2, 17, Raw(8, 0), 0x2000, i % 65536);
+        fragments.add(decode(frame, LinkType::raw).fragment, i);
     }
     CHECK(fragments.size() == Fragments::max_datagrams);
     CHECK(fragments.given_up() == 2 * Fragments::max_datagrams);
-    const Decoded late = decode(ipv4(9, 9, 17, Raw(8, 0), 0x2000), LinkType::raw);
-    fragments.add(late.fragment, 2 * Fragments::timeout_ns);
+    const Raw late = ipv4(9, 9, 17, Raw(8, 0), 0x2000);
+    fragments.add(decode(late, LinkType::raw).fragment, 2 * Fragments::timeout_ns);
     CHECK(fragments.size() == 1);
-    const Decoded far = decode(ipv4(9, 9, 17, Raw(800, 0), 0x1fff), LinkType::raw);
-    fragments.add(far.fragment, 2 * Fragments::timeout_ns);
+    const Raw far = ipv4(9, 9, 17, Raw(800, 0), 0x1fff);
+    fragments.add(decode(far, LinkType::raw).fragment, 2 * Fragments::timeout_ns);
     CHECK(fragments.size() == 1);
 }
