@@ -271,8 +271,14 @@ void ProcessTracker::executed(Sample& sample, bool read, const Moment& at) {
 
 messaging::ProcessEvent ProcessTracker::exited(Pid pid, std::uint32_t status, const Moment& at) {
     messaging::ProcessEvent event;
-    if (const auto found = known_.find(pid); found != known_.end()) {
+    const auto found = known_.find(pid);
+    const bool known = found != known_.end();
+    const bool never_read = !known || found->second.primed_only;
+    if (known) {
+        const std::uint64_t start_ticks = found->second.start_ticks;
         event = make_exit(found->second, at);
+        event.set_pid(pid);
+        event.set_start_ticks(start_ticks);
         known_.erase(found);
     } else {
         event.set_kind("EXIT");
@@ -280,6 +286,9 @@ messaging::ProcessEvent ProcessTracker::exited(Pid pid, std::uint32_t status, co
         event.set_pid(pid);
         event.set_event_time_ns(at.wall_ns);
         event.add_missing("start_ticks:unknown");
+    }
+    if (never_read) {
+        event.add_missing("ppid:unknown");
         event.add_missing("uid:unknown");
         event.add_missing("gid:unknown");
     }

@@ -1,5 +1,6 @@
 #include "modules/collectors/proc/tracker.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 using namespace amoskys;
@@ -129,6 +130,22 @@ TEST_CASE("a process that ended before it was ever sent gives no exit") {
     f.end({}, 101);
     CHECK(f.exits.empty());
     CHECK(f.tracker.size() == 0);
+}
+
+TEST_CASE(
+    "the kernel's exit of a process that was never read has its pid and says what is missing") {
+    Followed f;
+    f.tracker.prime(make(3, 100, 50, 100));
+    for (const Pid pid : {3, 4}) {  // one that the first look saw, one that nobody did
+        const auto event = f.tracker.exited(pid, 1 << 8, {130 * second_ns, 130 * second_ns});
+        CHECK(event.kind() == "EXIT");
+        CHECK(event.pid() == static_cast<std::uint64_t>(pid));
+        CHECK(event.exit_code() == 1);
+        CHECK(event.has_start_ticks() == (pid == 3));
+        CHECK(event.has_duration_ns() == (pid == 3));
+        for (const char* field : {"ppid:unknown", "uid:unknown", "gid:unknown"})
+            CHECK(std::ranges::count(event.missing(), field) == 1);
+    }
 }
 
 TEST_CASE("an exit keeps the gap in the ids and bounded text") {
