@@ -1,17 +1,14 @@
 #include "core/link/inspection.h"
 
-#include <algorithm>
-
 #include "core/base/text.h"
-#include "core/wal/record.h"
+#include "core/link/record_facts.h"
 
 namespace amoskys::link {
 namespace {
 
-constexpr std::size_t max_device_hashes = 256;
-
 struct DeviceCheck {
     Inspection& inspection;
+    DeviceNotes notes;
     std::string_view last;  // in the envelope's own bytes
 
     static void visit(void* context, std::string_view device_id) {
@@ -22,8 +19,7 @@ struct DeviceCheck {
         auto& out = self.inspection;
         if (out.denied.empty() && !out.trust->may_send_device(*out.agent, device_id))
             out.denied = excerpt(device_id);
-        if (out.device_hashes.size() < max_device_hashes)
-            out.device_hashes.push_back(wal::device_hash(device_id));
+        self.notes.add(device_id);
     }
 };
 
@@ -41,16 +37,14 @@ Inspection::Inspection(std::uint64_t request, ByteView envelope,
 void Inspection::look() {
     device_hashes.clear();
     denied.clear();
-    DeviceCheck devices{*this, {}};
+    DeviceCheck devices{*this, {}, {}};
     cut.emplace(
         wire::cut_envelope(as_bytes(stored), &DeviceCheck::visit, &devices, max_envelope_bytes));
     if (!*cut)
         return;
     if ((*cut)->agent_is_device)
         DeviceCheck::visit(&devices, (*cut)->agent_id);
-    std::ranges::sort(device_hashes);
-    device_hashes.erase(std::unique(device_hashes.begin(), device_hashes.end()),
-                        device_hashes.end());
+    device_hashes = devices.notes.take();
 }
 
 void Inspection::verify() {

@@ -80,7 +80,7 @@ Result<> LaneTable::rebuild(wal::Log& log, WalOffset from) {
     constexpr std::uint64_t chunk = 4096;
     std::map<LaneKey, wire::LaneState> changed;
     const auto note = [&](const wal::RecordView& record) {
-        const auto cut = wire::cut_envelope(record.stored);
+        const auto cut = wire::cut_envelope(record.stored, nullptr, nullptr, wal::stored_bytes_max);
         if (!cut || cut->sequence.value == 0)
             return;
         const LaneKey key{std::string(cut->agent_id), std::string(cut->lane)};
@@ -89,13 +89,7 @@ Result<> LaneTable::rebuild(wal::Log& log, WalOffset from) {
                           .try_emplace(key, known == lanes_.end() ? wire::LaneState{}
                                                                   : known->second.committed)
                           .first->second;
-        const bool gap = cut->payload_kind == wire::PayloadKind::gap;
-        state.epoch = cut->epoch;
-        state.last_sequence = cut->sequence;
-        state.head_signature = to_bytes(gap ? cut->gap.last_signature : cut->signature);
-        state.head_digest = record.header.digest;
-        ++state.envelopes;
-        state.events += cut->events;
+        state = wire::replayed(*cut, state, record.header.digest, record.header.received_ns);
     };
     const auto newest = log.stats().newest;
     while (from <= newest) {

@@ -250,7 +250,8 @@ void ServerSession::publish_legacy(const Request& request) {
     record.signature = to_string(cut->signature);
     record.source_hash = wal::source_hash(peer_.common_name, "", "");
     record.first_event_ns = record.last_event_ns = cut->event_ns;
-    record.device_hashes = {wal::device_hash(device)};
+    if (!cut->device.empty())
+        record.device_hashes = {wal::device_hash(cut->device)};
     record.dedup_key = key32;
     if (ahead_ns > wire::clock_flag_ns) {
         record.flags |= wal::flag_future_time;

@@ -31,6 +31,7 @@ Result<std::unique_ptr<LeafFile>> LeafFile::open(const std::filesystem::path& fi
         return make_error(ErrorKind::bad_data, "wal_damaged",
                           file.string() + ": not a whole file of leaf hashes");
     out->map_ = std::move(map);
+    out->file_ = file;
     return out;
 }
 
@@ -46,6 +47,12 @@ Result<> LeafFile::write(const std::filesystem::path& file, std::uint64_t first,
     const Digest sum = crypto::sha256(as_bytes(content));
     content.append(as_text(ByteView(sum)));
     return write_file_atomic(file, content, 0600);
+}
+
+bool LeafFile::intact() const {
+    const ByteView bytes = map_->bytes();
+    const Digest sum = crypto::sha256(bytes.first(bytes.size() - sizeof(Digest)));
+    return std::ranges::equal(sum, bytes.last(sizeof(Digest)));
 }
 
 std::optional<Digest> LeafFile::leaf(std::uint64_t offset) const {

@@ -22,10 +22,13 @@ class LeafFile {
     static Result<> write(const std::filesystem::path& file, std::uint64_t first,
                           const std::vector<Digest>& leaves);
     std::optional<Digest> leaf(std::uint64_t offset) const;
+    bool intact() const;  // reads all of it
+    const std::filesystem::path& file() const { return file_; }
 
   private:
     LeafFile() = default;
 
+    std::filesystem::path file_;
     std::unique_ptr<MappedFile> map_;
     std::uint64_t first_ = 0;
     std::uint64_t count_ = 0;

@@ -44,6 +44,13 @@ struct Append {
     std::string_view dedup_key;  // 32 bytes BLAKE2b of agent and idempotency key, or empty
 };
 
+// What stands beside a record and can be worked out of it again.
+struct RecordFacts {
+    Bytes signature;  // 64 bytes or none
+    UnixNanos first_event_ns = 0, last_event_ns = 0;
+    std::vector<std::uint64_t> device_hashes;  // as in Append; none: it may hold any
+};
+
 struct Group {
     std::vector<Append> records;
     std::vector<StateUpdate> states;
@@ -69,10 +76,10 @@ struct Options {
     // Address space of the newest segment, at first; it grows. 0 = by segment_max_bytes.
     std::uint64_t map_bytes = 0;
     const Clock* clock = nullptr;  // system clock where null
-    // Cuts the signature (64 bytes, or none) out of a stored record, so that a salvaged record
-    // keeps its leaf in the Merkle tree. Without it, or where the leaf was lost too, the tree has
-    // lost_leaf() there.
-    std::function<Bytes(const RecordView&)> signature_of;
+    // So that a salvaged record keeps its leaf in the Merkle tree and its place in the zone map.
+    // Without it, or where the leaf was lost too, the tree has lost_leaf() there, and no zone of
+    // the segment is kept.
+    std::function<RecordFacts(const RecordView&)> facts_of;
 };
 
 struct Appended {
@@ -105,6 +112,26 @@ struct Damage {
     WalOffset first, last;
     std::string file, what;
 };
+
+// What one segment says of itself and of the tree, for `verify`.
+struct SegmentClaims {
+    std::string file;
+    WalOffset first, last;  // last: by the segment after it, where there is one
+    WalOffset head_last;    // by its own word
+    WalOffset first_kept;   // above first: those before it were trimmed
+    WalOffset states_as_of;
+    std::uint64_t number = 0, bytes_trimmed = 0;
+    std::uint64_t records_before = 0, bytes_before = 0;  // of the log, ahead of this segment
+    std::uint64_t records = 0, bytes = 0;                // and up to its end
+    UnixNanos last_received_ns = 0;
+    std::uint64_t tree_before = 0, tree = 0;
+    Digest root_before{}, root{};
+    // Entries for records that it does not have: table and number; at most 16.
+    std::vector<std::pair<std::string, std::uint64_t>> strays;
+};
+
+// What is kept beside records: leaf hashes by sequence, zones (zone.h) by number.
+enum class Derived { leaf, zone };
 
 class Log {
   public:
@@ -155,6 +182,12 @@ class Log {
     virtual Result<TreeHead> tree_head() = 0;
     // Of a pruned record too; nothing where it was lost or never was.
     virtual Result<std::optional<Digest>> leaf_hash(WalOffset offset) = 0;
+    // For `verify`: what stands on disk beside records [first, last], in order. Views are valid
+    // during the call.
+    virtual Result<> read_derived(
+        Derived what, WalOffset first, WalOffset last,
+        const std::function<void(std::uint64_t number, ByteView value)>& visit) = 0;
+    virtual Result<std::vector<SegmentClaims>> claims() = 0;  // oldest first
     // Up to which record the states are known to be complete: the newest, except after the newest
     // segment was salvaged, when records may be there whose state updates are lost. The owner then
     // walks the records after it, and appends the states it finds with Group::states_complete.

@@ -52,6 +52,9 @@ class LogImpl final : public Log {
     std::vector<Damage> damages() override;
     Result<TreeHead> tree_head() override;
     Result<std::optional<Digest>> leaf_hash(WalOffset offset) override;
+    Result<> read_derived(Derived what, WalOffset first, WalOffset last,
+                          const std::function<void(std::uint64_t, ByteView)>& visit) override;
+    Result<std::vector<SegmentClaims>> claims() override;
     WalOffset states_as_of() override;
 
   private:
@@ -65,6 +68,7 @@ class LogImpl final : public Log {
                                                        std::optional<std::uint64_t> next);
     Result<> open_active(std::uint64_t number, const SealedList& before);
     Result<> load_tail();
+    Result<Zone> tail_zone(const Snapshot& snapshot, std::uint64_t last) const;
     Result<> rebuild(std::uint64_t number, const SealedList& before,
                      std::optional<std::uint64_t> next_first, std::string why);
     std::optional<std::uint64_t> first_of(std::uint64_t number) const;
@@ -94,6 +98,7 @@ class LogImpl final : public Log {
 
     std::shared_ptr<const SealedList> sealed() const;
     void set_sealed(SealedList list);
+    std::vector<std::shared_ptr<const LeafFile>> leaf_files() const;
     Tail tail() const;
     const Clock& clock() const { return options_.clock ? *options_.clock : system_clock(); }
 

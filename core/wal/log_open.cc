@@ -201,17 +201,31 @@ Result<> LogImpl::load_tail() {
     tail.head = std::move(head);
     const std::uint64_t last = tail.head.last_offset;
     if (last >= active_start_.first_offset && last != 0) {
-        AMOSKYS_TRY(raw, get(*snapshot, Table::zone, number_key(zone_of(last))));
-        const auto zone = raw ? Zone::decode(as_bytes(*raw)) : std::nullopt;
-        if (zone)
-            tail.zone = *zone;
-        else
-            tail.zone.add(RecordKind::universal, 0, 0, {});  // unknown: may hold anything
+        AMOSKYS_TRY(zone, tail_zone(*snapshot, last));
+        tail.zone = zone;
     }
     active_used_bytes_ = active_->used_bytes();
     const std::lock_guard hold(tail_mutex_);
     tail_ = std::move(tail);
     return {};
+}
+
+// The zone that the last record is in; where its entry is gone or damaged it is made anew.
+Result<Zone> LogImpl::tail_zone(const Snapshot& snapshot, std::uint64_t last) const {
+    const std::uint64_t number = zone_of(last);
+    AMOSKYS_TRY(raw, get(snapshot, Table::zone, number_key(number)));
+    if (const auto kept = raw ? Zone::decode(as_bytes(*raw)) : std::nullopt)
+        return *kept;
+    Zone out;
+    const auto add = [&](std::uint64_t, ByteView value) {
+        if (const auto record = decode_record(value))
+            out.add(*record, options_);
+        return true;
+    };
+    AMOSKYS_TRY_VOID(scan_from(snapshot, Table::log,
+                               std::max(zone_first_offset(number), active_start_.first_offset),
+                               add));
+    return out;
 }
 
 Result<> LogImpl::rebuild(std::uint64_t number, const SealedList& before,
@@ -284,6 +298,11 @@ void LogImpl::set_sealed(SealedList list) {
     auto shared = std::make_shared<const SealedList>(std::move(list));
     const std::lock_guard hold(sealed_mutex_);
     sealed_ = std::move(shared);
+}
+
+std::vector<std::shared_ptr<const LeafFile>> LogImpl::leaf_files() const {
+    const std::lock_guard hold(sealed_mutex_);
+    return leaf_files_;
 }
 
 Tail LogImpl::tail() const {

@@ -76,13 +76,11 @@ SegmentStart start_for(const RebuildRequest& request, const Findings& found) {
 }
 
 Digest leaf_of(const Findings& found, std::uint64_t offset, const RecordView* record,
-               const Options& options) {
+               const RecordFacts* facts) {
     std::optional<Digest> leaf;
-    if (record != nullptr && options.signature_of) {
-        const Bytes signature = options.signature_of(*record);
-        if (signature.empty() || signature.size() == signature_bytes)
-            return merkle_leaf(record->header_raw, signature);
-    }
+    if (facts != nullptr &&
+        (facts->signature.empty() || facts->signature.size() == signature_bytes))
+        return merkle_leaf(record->header_raw, facts->signature);
     if (found.tables) {
         const auto stored = get(*found.tables, Table::tree, number_key(offset));
         if (stored && *stored && (*stored)->size() == sizeof(Digest)) {
@@ -93,7 +91,8 @@ Digest leaf_of(const Findings& found, std::uint64_t offset, const RecordView* re
     return leaf.value_or(lost_leaf({offset}));
 }
 
-// Puts records and leaves [first, last] in their places; ranges without a record go into `lost`.
+// Puts records, leaves and zones of [first, last] in their places; ranges without a record go into
+// `lost`.
 class Refill {
   public:
     Refill(const Findings& found, const Options& options, LmdbEnv& env, SegmentHead& head)
@@ -106,6 +105,8 @@ class Refill {
             std::size_t bytes = 0;
             for (; rc == MDB_SUCCESS && next <= last && bytes < salvage_batch_bytes; ++next)
                 rc = put(txn, next, bytes, lost);
+            if (rc == MDB_SUCCESS && zone_.records() != 0)
+                rc = txn.put(Table::zone, number_key(zone_of(next - 1)), zone_.encode());
             if (rc == MDB_SUCCESS)
                 rc = txn.commit();
             if (rc != MDB_SUCCESS)
@@ -122,7 +123,19 @@ class Refill {
         const bool here = at != found_.records.end() && offset >= first_kept_;
         const auto record = here ? decode_record(at->second)
                                  : Result<RecordView>(make_error(ErrorKind::bad_data, "lost", ""));
-        const Digest leaf = leaf_of(found_, offset, record ? &*record : nullptr, options_);
+        std::optional<RecordFacts> facts;
+        if (record && options_.facts_of)
+            facts = options_.facts_of(*record);
+        const Digest leaf =
+            leaf_of(found_, offset, record ? &*record : nullptr, facts ? &*facts : nullptr);
+        int rc = MDB_SUCCESS;
+        if (offset != 1 && zone_of(offset) != zone_of(offset - 1) && zone_.records() != 0) {
+            rc = txn.put(Table::zone, number_key(zone_of(offset - 1)), zone_.encode());
+            zone_ = Zone();
+        }
+        if (facts)
+            zone_.add(record->header.kind, facts->first_event_ns, facts->last_event_ns,
+                      facts->device_hashes);
         if (!record && offset >= first_kept_) {
             if (!lost.empty() && lost.back().second + 1 == offset)
                 lost.back().second = offset;
@@ -136,7 +149,8 @@ class Refill {
         head_.last_offset = offset;
         head_.frontier.append(leaf);
         bytes += sizeof(Digest) + (here ? at->second.size() : 0);
-        const int rc = record ? txn.append(Table::log, offset, at->second) : MDB_SUCCESS;
+        if (rc == MDB_SUCCESS && record)
+            rc = txn.append(Table::log, offset, at->second);
         return rc != MDB_SUCCESS ? rc : txn.append(Table::tree, offset, leaf);
     }
 
@@ -145,6 +159,7 @@ class Refill {
     LmdbEnv& env_;
     SegmentHead& head_;
     std::uint64_t first_kept_;
+    Zone zone_;  // that the last record put is in
 };
 
 // A second name for the damaged file, so that the rename over its first one loses nothing.

@@ -1,7 +1,9 @@
 #include "core/wal/zone.h"
 
 #include <algorithm>
+#include <bit>
 
+#include "core/base/text.h"
 #include "core/wal/little_endian.h"
 
 namespace amoskys::wal {
@@ -39,6 +41,33 @@ void Zone::add(RecordKind kind, UnixNanos first_event_ns, UnixNanos last_event_n
         for (const std::size_t bit : bits_of(hash))
             devices_[bit / 8] = static_cast<std::uint8_t>(devices_[bit / 8] | (1U << (bit % 8)));
     ++records_;
+}
+
+void Zone::add(const RecordView& record, const Options& options) {
+    const RecordFacts facts = options.facts_of ? options.facts_of(record) : RecordFacts();
+    add(record.header.kind, facts.first_event_ns, facts.last_event_ns, facts.device_hashes);
+}
+
+bool Zone::covers(const Zone& other) const {
+    const auto kinds = static_cast<std::uint8_t>(kinds_ | other.kinds_);
+    const bool all_devices = (flags_ & any_device) != 0;
+    bool devices = all_devices || (other.flags_ & any_device) == 0;
+    for (std::size_t i = 0; i < devices_.size(); ++i)
+        devices = devices && (all_devices || (devices_[i] | other.devices_[i]) == devices_[i]);
+    return devices && kinds == kinds_ && first_event_ns_ <= other.first_event_ns_ &&
+           last_event_ns_ >= other.last_event_ns_;
+}
+
+std::string Zone::describe() const {
+    std::size_t bits = 0;
+    for (const std::uint8_t byte : devices_)
+        bits += static_cast<std::size_t>(std::popcount(byte));
+    const auto time = [](UnixNanos ns) {
+        return ns == 0 || ns == UINT64_MAX ? std::string("any") : format_time(ns);
+    };
+    return std::to_string(records_) + " records, kinds " + std::to_string(kinds_) + ", times " +
+           time(first_event_ns_) + " to " + time(last_event_ns_) + ", " +
+           ((flags_ & any_device) != 0 ? "any device" : std::to_string(bits) + " bits of devices");
 }
 
 bool Zone::may_hold(UnixNanos since_ns, UnixNanos until_ns,

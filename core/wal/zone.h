@@ -1,5 +1,5 @@
 // Zone map: what 256 records in a row may hold, so that a search by time or device skips the rest.
-// Used inside core/wal only; pure.
+// Used inside core/wal, and by `inspect verify`, which makes each anew; pure.
 //
 //   0  first event ns  8   smallest of the zone; 0 where a record did not say
 //   8  last event ns   8   largest; all ones where a record did not say
@@ -18,10 +18,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "core/base/bytes.h"
 #include "core/base/clock.h"
 #include "core/base/types.h"
+#include "core/wal/log.h"
 
 namespace amoskys::wal {
 
@@ -39,6 +41,11 @@ class Zone {
 
     void add(RecordKind kind, UnixNanos first_event_ns, UnixNanos last_event_ns,
              std::span<const std::uint64_t> device_hashes);
+    void add(const RecordView& record, const Options& options);  // by its facts
+    // Nothing that a search would find in the records of `other` is hidden by this one.
+    bool covers(const Zone& other) const;
+    std::string describe() const;
+    bool operator==(const Zone&) const = default;
     bool may_hold(UnixNanos since_ns, UnixNanos until_ns,
                   std::optional<std::uint64_t> device) const;
     std::uint16_t records() const { return records_; }

@@ -140,6 +140,13 @@ LaneState advanced(const CutEnvelope& envelope, const LaneState& lane, const Dig
     return out;
 }
 
+// How many unlinked epochs count on that day so far.
+std::uint64_t resets_on(const LaneState& lane, std::uint64_t day) {
+    const bool over =
+        lane.reset_day != day && lane.unlinked_resets_today <= unlinked_resets_per_day;
+    return over ? 0 : lane.unlinked_resets_today;
+}
+
 // Fills in what a new epoch means; may turn the verdict into a refusal.
 Verdict judge_epoch(const CustodyInput& input, Verdict verdict) {
     const CutEnvelope& envelope = input.envelope;
@@ -150,9 +157,7 @@ Verdict judge_epoch(const CustodyInput& input, Verdict verdict) {
     if (verdict.epoch_linked)
         return verdict;
     const std::uint64_t day = input.now_ns / day_ns;
-    std::uint64_t resets = lane.unlinked_resets_today;
-    if (lane.reset_day != day && resets <= unlinked_resets_per_day)
-        resets = 0;
+    const std::uint64_t resets = resets_on(lane, day);
     if (resets >= unlinked_resets_per_day) {
         Verdict out =
             refuse(Status::security_violation, "epoch_resets",
@@ -177,6 +182,17 @@ bool signature_fits(const crypto::TrustedKey& key, const CutEnvelope& envelope,
     if (key.algorithm == crypto::Algorithm::ed25519_sha256)
         return crypto::verify_digest(key.key, crypto::envelope_tag, digest, envelope.signature);
     return crypto::verify_bytes(key.key, as_bytes(canonical_bytes(envelope)), envelope.signature);
+}
+
+LaneState replayed(const CutEnvelope& envelope, const LaneState& lane, const Digest& digest,
+                   UnixNanos now_ns) {
+    LaneState out = advanced(envelope, lane, digest);
+    if (envelope.sequence.value != 0 && envelope.epoch > lane.epoch &&
+        !same(envelope.prev_signature, lane.head_signature)) {
+        out.reset_day = now_ns / day_ns;
+        out.unlinked_resets_today = resets_on(lane, out.reset_day) + 1;
+    }
+    return out;
 }
 
 void accept_reset(LaneState& lane) {

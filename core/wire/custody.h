@@ -57,6 +57,11 @@ struct LaneState {
 // What `pki trust accept-reset` does to a lane.
 void accept_reset(LaneState& lane);
 
+// The lane after an envelope that its bus accepted at about `now_ns`: how a log's records make the
+// states anew.
+LaneState replayed(const CutEnvelope& envelope, const LaneState& lane, const Digest& digest,
+                   UnixNanos now_ns);
+
 enum class Class : std::uint8_t { next, old, ahead, new_epoch, unsequenced };
 Class classify(const CutEnvelope& envelope, const LaneState& lane);
 

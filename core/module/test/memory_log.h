@@ -108,6 +108,13 @@ class MemoryLog final : public wal::Log {
         return TreeHead{content.tree.size(), content.tree.root()};
     }
     Result<std::optional<Digest>> leaf_hash(WalOffset) override { return std::optional<Digest>(); }
+    Result<> read_derived(wal::Derived, WalOffset, WalOffset,
+                          const std::function<void(std::uint64_t, ByteView)>&) override {
+        return {};
+    }
+    Result<std::vector<wal::SegmentClaims>> claims() override {
+        return std::vector<wal::SegmentClaims>();
+    }
     WalOffset states_as_of() override { return {content.records.size()}; }
 
   private:

@@ -199,7 +199,7 @@ TEST_CASE("a salvage keeps the tree where signatures can be cut out of the recor
     std::fill(bytes.begin(), bytes.begin() + 8192, '\0');
     write_bytes(folder.segment(newest), bytes);
     Options options = small_segments();
-    options.signature_of = [](const RecordView&) { return Bytes(); };
+    options.facts_of = [](const RecordView&) { return RecordFacts(); };
     const auto log = Log::open(folder.path(), options);
     REQUIRE(log);
     CHECK((*log)->tree_head().value().size == head.size);

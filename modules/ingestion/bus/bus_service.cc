@@ -6,11 +6,10 @@
 #include "core/crypto/pki.h"
 #include "core/io/file_watch.h"
 #include "core/io/http_server.h"
+#include "core/link/record_facts.h"
 #include "core/link/server.h"
 #include "core/log/log.h"
 #include "core/wal/shared.h"
-#include "core/wire/envelope.h"
-#include "core/wire/legacy.h"
 #include "modules/ingestion/bus/checkpoint_file.h"
 #include "modules/ingestion/bus/retention_task.h"
 
@@ -22,18 +21,6 @@ constexpr std::uint64_t reserved_descriptors = 192;
 constexpr std::uint16_t default_port = 50051, default_http_port = 9000;
 constexpr std::uint64_t segments_in_retention = 8, smallest_segment_bytes = 16ULL << 20;
 constexpr auto smallest_segment_age = std::chrono::seconds(60);
-
-Bytes signature_of(const wal::RecordView& record) {
-    const auto kind = record.header.kind;
-    if (kind == RecordKind::legacy) {
-        const auto legacy = wire::cut_legacy(record.stored, wal::stored_bytes_max);
-        return legacy ? to_bytes(legacy->signature) : Bytes();
-    }
-    if (kind != RecordKind::universal && kind != RecordKind::gap)
-        return {};
-    const auto cut = wire::cut_envelope(record.stored);
-    return cut ? to_bytes(cut->signature) : Bytes();
-}
 
 link::Overload overload_mode(const std::string& text) {
     if (text == "on" || text == "true")
@@ -187,7 +174,7 @@ Result<> BusService::open_log() {
     // The server stops taking envelopes at twice this; here is the last line.
     options.min_free_bytes = config_->wal_min_free.bytes / 2;
     options.clock = &clock_;
-    options.signature_of = &signature_of;
+    options.facts_of = &link::record_facts;
     AMOSKYS_TRY(log, wal::Log::open(state_dir_ / "wal", options));
     log_ = std::move(log);
     announced_ = std::make_unique<wal::AnnouncedLog>(state_dir_ / "wal", *log_);

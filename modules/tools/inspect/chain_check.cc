@@ -5,7 +5,7 @@
 namespace amoskys::modules::inspect {
 
 std::string LaneChain::check_position(const wire::CutEnvelope& envelope, std::uint64_t begins) {
-    const bool linked = std::ranges::equal(envelope.prev_signature, head);
+    const bool linked = std::ranges::equal(envelope.prev_signature, state.head_signature);
     if (epochs == 0) {
         if (start_known_ && begins != 1)
             return "the lane begins with sequence " + std::to_string(begins) + ", expected 1";
@@ -28,7 +28,8 @@ std::string LaneChain::check_position(const wire::CutEnvelope& envelope, std::ui
     return linked ? std::string() : "prev_sig is not the signature of the envelope before it";
 }
 
-std::string LaneChain::next(const wire::CutEnvelope& envelope) {
+std::string LaneChain::next(const wire::CutEnvelope& envelope, const Digest& digest,
+                            UnixNanos taken_ns) {
     const bool marker = envelope.payload_kind == wire::PayloadKind::gap;
     const std::uint64_t begins = marker ? envelope.gap.first.value : envelope.sequence.value;
     std::string wrong;
@@ -48,8 +49,12 @@ std::string LaneChain::next(const wire::CutEnvelope& envelope) {
     last_sequence = envelope.sequence.value;
     ++(marker ? gap_markers : envelopes);
     events += envelope.events;
-    const ByteView signature = marker ? envelope.gap.last_signature : envelope.signature;
-    head.assign(signature.begin(), signature.end());
+    constexpr UnixNanos day_ns = 86'400'000'000'000, near_ns = 60'000'000'000;
+    wire::LaneState after = wire::replayed(envelope, state, digest, taken_ns);
+    if (after.unlinked_resets_today != state.unlinked_resets_today ||
+        after.reset_day != state.reset_day)
+        around_midnight = taken_ns % day_ns < near_ns;
+    state = std::move(after);
     return wrong;
 }
 

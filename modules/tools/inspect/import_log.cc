@@ -4,7 +4,7 @@
 #include <unordered_set>
 
 #include "core/crypto/hash.h"
-#include "core/wire/event.h"
+#include "core/link/record_facts.h"
 #include "core/wire/legacy.h"
 #include "core/wire/stored_form.h"
 #include "modules/tools/inspect/inspect_verbs.h"
@@ -99,20 +99,12 @@ class RowChecker {
     }
 
     static bool fill_events(ByteView bytes, CheckedRow& out) {
-        wire::EventDecoder decoder;
-        out.first_ns = UINT64_MAX;
-        decoder.decode(out.kind, bytes, 0, [&out](const wire::Event& event) {
-            ++out.events;
-            out.first_ns = std::min(out.first_ns, event.time_ns);
-            out.last_ns = std::max(out.last_ns, event.time_ns);
-            const std::uint64_t hash = wal::device_hash(event.device);
-            if (std::ranges::find(out.device_hashes, hash) == out.device_hashes.end())
-                out.device_hashes.push_back(hash);
-            return true;
-        });
-        if (out.events == 0)
-            out.first_ns = 0;
-        const wire::DecodeCounts& counts = decoder.counts();
+        wire::DecodeCounts counts;
+        wal::RecordFacts facts = link::event_facts(out.kind, bytes, &counts);
+        out.events = counts.events;
+        out.first_ns = facts.first_event_ns;
+        out.last_ns = facts.last_event_ns;
+        out.device_hashes = std::move(facts.device_hashes);
         return counts.malformed_envelopes + counts.malformed_events == 0;
     }
 
@@ -226,7 +218,7 @@ Result<> append_rows(LegacyDatabase& database, const RowChecker& checker, Totals
                      module::ToolContext& context) {
     const auto& options = *static_cast<const ImportOptions*>(context.config.get());
     wal::Options log_options;
-    log_options.signature_of = signature_of;
+    log_options.facts_of = &link::record_facts;
     auto opened = wal::Log::open(log_folder(context, options.log), log_options);
     if (!opened && opened.error().code == "wal_locked")
         return make_error(ErrorKind::unavailable, "wal_locked", opened.error().message,

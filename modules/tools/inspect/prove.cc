@@ -1,11 +1,11 @@
 // `inspect prove`: that one record stands in the log's tree, as anybody can check it without the
 // log (RFC 6962 section 2.1.1).
+#include "core/link/record_facts.h"
 #include "core/wal/merkle.h"
 #include "modules/tools/inspect/checkpoints.h"
 #include "modules/tools/inspect/envelope_text.h"
 #include "modules/tools/inspect/inspect_verbs.h"
 #include "modules/tools/inspect/log_access.h"
-#include "modules/tools/inspect/stored_form.h"
 
 namespace amoskys::modules::inspect {
 
@@ -31,7 +31,7 @@ Result<Json> record_json(wal::Log& log, std::uint64_t offset) {
         out["received"] = json::time(record.header.received_ns);
         out["digest"] = to_hex(record.header.digest);
         out["header"] = to_hex(record.header_raw);
-        const Bytes signature = signature_of(record);
+        const Bytes signature = link::record_facts(record).signature;
         out["signature"] = signature.empty() ? Json() : Json(to_hex(signature));
         return false;
     }));

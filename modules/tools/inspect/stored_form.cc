@@ -5,7 +5,6 @@
 #include "core/wire/event.h"
 #include "core/wire/legacy.h"
 #include "core/wire/proto_cursor.h"
-#include "core/wire/stored_form.h"
 
 namespace amoskys::modules::inspect {
 
@@ -47,22 +46,6 @@ std::optional<RecordKind> guess_kind(ByteView stored) {
     if (wire::decode_legacy(stored))
         return RecordKind::legacy;
     return std::nullopt;
-}
-
-Bytes signature_of(const wal::RecordView& record) {
-    switch (record.header.kind) {
-        case RecordKind::universal:
-        case RecordKind::gap: {
-            const auto parts = wire::universal_parts(record.stored);
-            return parts ? to_bytes(parts->signature) : Bytes();
-        }
-        case RecordKind::legacy: {
-            const auto cut = wire::cut_legacy(record.stored, wal::stored_bytes_max);
-            return cut ? to_bytes(cut->signature) : Bytes();
-        }
-        default:
-            return {};
-    }
 }
 
 }  // namespace amoskys::modules::inspect

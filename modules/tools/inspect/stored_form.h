@@ -1,4 +1,4 @@
-// What import and verify need of stored bytes besides core/wire/stored_form.h. Pure.
+// What import needs of stored bytes besides core/wire/stored_form.h. Pure.
 #pragma once
 
 #include <optional>
@@ -12,9 +12,5 @@ namespace amoskys::modules::inspect {
 // Envelope and UniversalEnvelope clash on fields 5-7. Fields from 8 up are only in the latter; a
 // signature of 64 bytes (or none) at 5 and 6 is the former.
 std::optional<RecordKind> guess_kind(ByteView stored);  // legacy or universal; nothing: neither
-
-// The signature that stands in a record of any kind, empty where there is none: Options of a log
-// that is opened for writing.
-Bytes signature_of(const wal::RecordView& record);
 
 }  // namespace amoskys::modules::inspect

@@ -4,15 +4,16 @@
 
 #include "core/base/text.h"
 #include "core/wire/legacy.h"
-#include "core/wire/state_codec.h"
 #include "core/wire/statement.h"
 #include "core/wire/stored_form.h"
 #include "modules/tools/inspect/heads.h"
-#include "modules/tools/inspect/stored_form.h"
+#include "modules/tools/inspect/state_check.h"
 
 namespace amoskys::modules::inspect {
 
 namespace {
+
+constexpr std::string_view spool_writer_state = "writer";
 
 std::string range_text(WalOffset first, WalOffset last) {
     if (last.value == 0)  // nobody knows how many there were
@@ -40,7 +41,9 @@ Signature to_signature(ByteView bytes) {
 }  // namespace
 
 Verifier::Verifier(wal::Log& log, std::shared_ptr<const crypto::TrustMap> trust)
-    : log_(log), trust_(std::move(trust)) {}
+    : log_(log), trust_(std::move(trust)), zones_(log, [this](WalOffset at, std::string message) {
+          find(at, "zone", std::move(message));
+      }) {}
 
 void Verifier::find(WalOffset offset, std::string_view what, std::string message, LaneKey lane) {
     ++findings_total;
@@ -98,6 +101,16 @@ void Verifier::check_checkpoints() {
 Result<> Verifier::begin() {
     AMOSKYS_TRY(head, log_.tree_head());
     tree = head;
+    AMOSKYS_TRY(writer, log_.state(spool_writer_state));
+    spool_ = writer.has_value();
+    AMOSKYS_TRY(segments, log_.claims());
+    segments_ = std::move(segments);
+    seen_.resize(segments_.size());
+    for (const wal::SegmentClaims& each : segments_)
+        for (const std::uint64_t size : {each.first.value - 1, each.last.value})
+            wanted_roots_[size];
+    if (!spool_)
+        zones_.begin(segments_, WalOffset{tree.size});
     if (const auto empty = wanted_roots_.find(0); empty != wanted_roots_.end())
         empty->second = frontier_.root();
     const wal::LogStats stats = log_.stats();
@@ -113,7 +126,7 @@ Result<> Verifier::begin() {
         }
         append_leaf(*leaf);
     }
-    expected_ = WalOffset{first};
+    expected_ = first_ = WalOffset{first};
     all_before_seen_ = first == 1;
     return load_heads();
 }
@@ -128,6 +141,9 @@ Result<> Verifier::load_heads() {
             continue;
         }
         const LaneKey lane{kept->head.agent_id(), kept->head.lane()};
+        if (each.key != wire::kept_head_key(lane))
+            find({}, "head", "the state '" + printable(each.key) + "' holds the head of this lane",
+                 lane);
         const auto signature = head_signature(kept->head, trust_.get());
         if (trust_ != nullptr && signature != "ok")
             find({}, "head",
@@ -162,6 +178,7 @@ void Verifier::skip_to(WalOffset offset) {
     all_before_seen_ = false;
     for (auto& [key, chain] : chains)
         chain.forgive_break();
+    not_seen_.emplace_back(expected_, WalOffset{offset.value - 1});
     for (; expected_ < offset; expected_ = expected_.next())
         leaves_.push_back({expected_, std::nullopt});
 }
@@ -177,6 +194,8 @@ bool Verifier::record(const wal::RecordView& record) {
              "received " + format_time(record.header.received_ns) +
                  ", before the record ahead of it");
     last_received_ns = std::max(last_received_ns, record.header.received_ns);
+    note_segment(record);
+    facts_.reset();
     ByteView signature;
     switch (record.header.kind) {
         case RecordKind::universal:
@@ -189,21 +208,41 @@ bool Verifier::record(const wal::RecordView& record) {
             break;
         case RecordKind::audit:
             ++audits;
+            facts_ = link::record_facts(record);
+            if (const auto lane = trail_.add(record))
+                if (const auto chain = chains.find(*lane); chain != chains.end())
+                    chain->second.accept_reset();
             break;
     }
+    if (!spool_)
+        zones_.add(record, facts_);
     leaves_.push_back({offset, wal::merkle_leaf(record.header_raw, signature)});
     expected_ = offset.next();
     return true;
 }
 
+void Verifier::note_segment(const wal::RecordView& record) {
+    while (segment_ + 1 < segments_.size() && segments_[segment_].last < record.header.offset)
+        ++segment_;
+    if (segment_ >= seen_.size())
+        return;
+    SegmentSeen& seen = seen_[segment_];
+    ++seen.records;
+    seen.bytes += record.stored.size();
+    seen.last_received_ns = record.header.received_ns;
+}
+
 ByteView Verifier::envelope(const wal::RecordView& record) {
     const WalOffset offset = record.header.offset;
-    const auto cut = wire::cut_envelope(record.stored, nullptr, nullptr, wal::stored_bytes_max);
+    const auto cut = wire::cut_envelope(record.stored, &link::DeviceNotes::visit, &devices_,
+                                        wal::stored_bytes_max);
     if (!cut) {
+        devices_.take();
         find(offset, "form", cut.error().message);
         const auto parts = wire::universal_parts(record.stored);
         return parts ? parts->signature : ByteView();
     }
+    facts_ = link::envelope_facts(*cut, devices_);
     const LaneKey lane{std::string(cut->agent_id), std::string(cut->lane)};
     const Digest digest = wire::canonical_digest(*cut);
     if (digest != record.header.digest)
@@ -214,7 +253,7 @@ ByteView Verifier::envelope(const wal::RecordView& record) {
         find(offset, "source", "the header attributes the record to another writer", lane);
     check_head(record, *cut, lane);
     check_signature(record, *cut, digest);
-    check_chain(record, *cut);
+    check_chain(record, *cut, digest);
     return cut->signature;
 }
 
@@ -249,12 +288,16 @@ void Verifier::check_signature(const wal::RecordView& record, const wire::CutEnv
     lane_of_job_.emplace(record.header.offset.value, lane);
 }
 
-void Verifier::check_chain(const wal::RecordView& record, const wire::CutEnvelope& cut) {
+void Verifier::check_chain(const wal::RecordView& record, const wire::CutEnvelope& cut,
+                           const Digest& digest) {
     if (cut.sequence.value == 0)
         return;
     const LaneKey key{std::string(cut.agent_id), std::string(cut.lane)};
     const auto start = all_before_seen_ ? ChainStart::known : ChainStart::pruned;
-    std::string wrong = chains.try_emplace(key, start).first->second.next(cut);
+    LaneChain& chain = chains.try_emplace(key, start).first->second;
+    const auto taken = trail_.epochs.find(key);
+    const bool begins = cut.epoch.value > chain.epoch && taken != trail_.epochs.end();
+    std::string wrong = chain.next(cut, digest, begins ? taken->second : record.header.received_ns);
     if (!wrong.empty())
         find(record.header.offset, "chain", std::move(wrong), key);
 }
@@ -262,6 +305,7 @@ void Verifier::check_chain(const wal::RecordView& record, const wire::CutEnvelop
 // Nobody vouched for an imported record when it was taken over: its digest must hold, its signature
 // is counted as unchecked.
 ByteView Verifier::imported(const wal::RecordView& record) {
+    facts_ = link::record_facts(record);
     const auto parts = wire::universal_parts(record.stored);
     if (!parts || parts->digest != record.header.digest)
         find(record.header.offset, "digest",
@@ -282,6 +326,7 @@ const crypto::TrustedAgent* Verifier::agent_by_source(const wal::SourceHash& sou
 
 ByteView Verifier::legacy(const wal::RecordView& record) {
     const WalOffset offset = record.header.offset;
+    facts_ = link::record_facts(record);
     ByteView signature;
     if (const auto cut = wire::cut_legacy(record.stored, wal::stored_bytes_max))
         signature = cut->signature;
@@ -322,24 +367,128 @@ Result<> Verifier::settle() {
     for (const WalOffset offset : wrong)
         find(offset, "signature", "the signature is wrong", lane_of_job_[offset.value]);
     lane_of_job_.clear();
-    return settle_leaves();
+    AMOSKYS_TRY_VOID(settle_leaves());
+    return zones_.settle();
 }
 
 Result<> Verifier::settle_leaves() {
-    for (const Leaf& leaf : leaves_) {
-        AMOSKYS_TRY(kept, log_.leaf_hash(leaf.offset));
-        if (leaf.computed && kept && *kept != *leaf.computed)
+    if (leaves_.empty())
+        return {};
+    const WalOffset first = leaves_.front().offset;
+    std::vector<std::optional<Digest>> kept(leaves_.size());
+    AMOSKYS_TRY_VOID(log_.read_derived(
+        wal::Derived::leaf, first, leaves_.back().offset, [&](std::uint64_t number, ByteView hash) {
+            if (hash.size() == sizeof(Digest) && number - first.value < kept.size())
+                std::ranges::copy(hash, kept[number - first.value].emplace().begin());
+        }));
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+        const Leaf& leaf = leaves_[i];
+        if (leaf.computed && !kept[i])
+            find(leaf.offset, "leaf_missing",
+                 "the leaf hash of record " + std::to_string(leaf.offset.value) + " is not there");
+        else if (leaf.computed && *kept[i] != *leaf.computed)
             find(leaf.offset, "leaf",
                  "the record's header or signature is not the one that went into the tree");
-        append_leaf(leaf.computed ? *leaf.computed : kept.value_or(wal::lost_leaf(leaf.offset)));
+        append_leaf(leaf.computed ? *leaf.computed : kept[i].value_or(wal::lost_leaf(leaf.offset)));
     }
     leaves_.clear();
     return {};
 }
 
+// What a segment says of itself decides which of its records are shown at all.
+void Verifier::check_segment(std::size_t index) {
+    const wal::SegmentClaims& segment = segments_[index];
+    const SegmentSeen& seen = seen_[index];
+    const auto wrong = [&](const std::string& message) {
+        find(segment.first, "segment", segment.file + ": " + message);
+    };
+    for (const auto& [table, number] : segment.strays)
+        wrong("table " + table + " has an entry " + std::to_string(number) +
+              " that belongs to none of its records, " + std::to_string(segment.first_kept.value) +
+              " to " + std::to_string(segment.last.value));
+    if (segment.head_last != segment.last)
+        wrong("it says that it ends with record " + std::to_string(segment.head_last.value) +
+              ", the next one begins with " + std::to_string(segment.last.value + 1));
+    if ((segment.first_kept != segment.first || segment.bytes_trimmed != 0) && !spool_)
+        wrong("it says that its records before " + std::to_string(segment.first_kept.value) + ", " +
+              std::to_string(segment.bytes_trimmed) +
+              " bytes, were trimmed, which a bus never does");
+    std::string name = std::to_string(segment.number);
+    name.insert(0, name.size() < 8 ? 8 - name.size() : 0, '0');
+    if (!segment.file.ends_with("/" + name + ".mdb"))
+        wrong("it says that it is segment " + std::to_string(segment.number));
+    const auto check_root = [&](std::uint64_t size, std::uint64_t said_size, const Digest& said) {
+        const auto& root = wanted_roots_[size];
+        if (said_size != size || (root && *root != said))
+            wrong("it says that the tree of the first " + std::to_string(said_size) +
+                  " records has the root " + to_hex(said) + ", the first " + std::to_string(size) +
+                  " have " + (root ? to_hex(*root) : "another"));
+    };
+    check_root(segment.first.value - 1, segment.tree_before, segment.root_before);
+    if (segment.last.value > tree.size)
+        return;  // it has been written on meanwhile
+    check_root(segment.last.value, segment.tree, segment.root);
+    if (index + 1 == segments_.size() && segment.states_as_of != segment.last)
+        wrong("its states are known up to record " + std::to_string(segment.states_as_of.value) +
+              " only; the bus works out the others when it starts");
+    const wal::SegmentClaims nothing;
+    const wal::SegmentClaims& before = index == 0 ? nothing : segments_[index - 1];
+    if ((index != 0 || segment.first.value == 1) && not_seen_.empty() &&
+        (segment.records_before != before.records || segment.bytes_before != before.bytes))
+        wrong("it says that " + std::to_string(segment.records_before) + " records of " +
+              std::to_string(segment.bytes_before) +
+              " bytes stand before it; the one before ends with " + std::to_string(before.records) +
+              " of " + std::to_string(before.bytes));
+    if (seen.records == 0 || seen.records != segment.last.value - segment.first.value + 1)
+        return;
+    if (segment.records - segment.records_before != seen.records ||
+        segment.bytes - segment.bytes_before != seen.bytes)
+        wrong("it says that it has " + std::to_string(segment.records - segment.records_before) +
+              " records of " + std::to_string(segment.bytes - segment.bytes_before) +
+              " bytes; it has " + std::to_string(seen.records) + " of " +
+              std::to_string(seen.bytes));
+    if (segment.last_received_ns != seen.last_received_ns)
+        wrong("it says that its last record was received " + format_time(segment.last_received_ns) +
+              "; it was " + format_time(seen.last_received_ns));
+}
+
+// Every record is there, or named as damage.
+void Verifier::check_missing() {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> named;
+    for (const wal::Damage& damage : log_.damages())
+        if (damage.first.value != 0)
+            named.emplace_back(damage.first.value,
+                               damage.last.value == 0 ? UINT64_MAX : damage.last.value);
+    std::ranges::sort(named);
+    for (const auto& [first, last] : not_seen_) {
+        std::uint64_t at = first.value;
+        const auto missing = [&](std::uint64_t end) {
+            if (at <= end)
+                find(WalOffset{at}, "missing",
+                     range_text(WalOffset{at}, WalOffset{end}) + " cannot be read, for no reason");
+        };
+        for (const auto& [from, to] : named) {
+            if (to < at || from > last.value)
+                continue;
+            if (from > at)
+                missing(from - 1);
+            at = to == UINT64_MAX ? last.value + 1 : to + 1;
+        }
+        missing(last.value);
+    }
+    if (first_.value > 1 && !spool_ && trail_.retention_begins < first_)
+        find(first_, "pruned",
+             range_text(WalOffset{1}, WalOffset{first_.value - 1}) +
+                 " are gone, and no record of the bus's retention says so");
+}
+
 Result<> Verifier::finish() {
     skip_to(WalOffset{tree.size + 1});
     AMOSKYS_TRY_VOID(settle());
+    AMOSKYS_TRY_VOID(zones_.finish());
+    check_missing();
+    for (std::size_t i = 0; i < segments_.size(); ++i)
+        check_segment(i);
     if (trust_wanted_)
         find({}, "trust_map",
              "no trust map: " + std::to_string(unchecked_signatures) +
@@ -355,39 +504,21 @@ Result<> Verifier::finish() {
              "the root of the records is " + to_hex(frontier_.root()) + ", the log's tree has " +
                  to_hex(tree.root));
     check_checkpoints();
+    AMOSKYS_TRY_VOID(compare_states());
     std::ranges::stable_sort(findings, {}, &Finding::offset);
-    return compare_lane_states();
+    return {};
 }
 
-// Only while no bus writes on: its state would be ahead of what was read.
-Result<> Verifier::compare_lane_states() {
-    constexpr std::string_view prefix = "lane/";
-    AMOSKYS_TRY(states, log_.states(prefix));
+// Only while no bus writes on: its states would be ahead of what was read.
+Result<> Verifier::compare_states() {
     AMOSKYS_TRY(now, log_.tree_head());
-    if (now.size != tree.size)
+    if (now.size != tree.size || spool_)
         return {};
-    for (const wal::StateUpdate& each : states) {
-        const std::string name = each.key.substr(prefix.size());
-        const auto state = wire::decode_lane_state(each.value);
-        const std::size_t slash = name.find('/');
-        if (!state || slash == std::string::npos) {
-            find({}, "lane_state", "the state '" + printable(each.key) + "' cannot be read");
-            continue;
-        }
-        const LaneKey key{name.substr(0, slash), name.substr(slash + 1)};
-        const auto chain = chains.find(key);
-        if (chain == chains.end())
-            continue;  // all of its records are pruned
-        if (state->epoch.value != chain->second.epoch ||
-            state->last_sequence.value != chain->second.last_sequence)
-            find({}, "lane_state",
-                 "the bus's state says epoch " + std::to_string(state->epoch.value) + " sequence " +
-                     std::to_string(state->last_sequence.value) + ", the records end with epoch " +
-                     std::to_string(chain->second.epoch) + " sequence " +
-                     std::to_string(chain->second.last_sequence),
-                 key);
-    }
-    return {};
+    const StateFacts facts{chains, trail_, all_before_seen_};
+    return check_states(log_, facts,
+                        [this](std::string_view what, std::string message, const LaneKey& lane) {
+                            find({}, what, std::move(message), lane);
+                        });
 }
 
 }  // namespace amoskys::modules::inspect

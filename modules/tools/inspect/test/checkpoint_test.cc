@@ -37,7 +37,7 @@ TEST_CASE("verify --since finds a log whose tail was cut by restoring an older c
     }
     files::copy(state.folder / "wal", state.folder / "older", files::copy_options::recursive);
     wal::Options options;
-    options.signature_of = signature_of;
+    options.facts_of = &link::record_facts;
     auto log = wal::Log::open(state.folder / "wal", options);
     REQUIRE(ok(log));
     for (int i = 0; i < 2; ++i) {

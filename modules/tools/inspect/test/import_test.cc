@@ -1,4 +1,5 @@
 #include "core/wire/legacy.h"
+#include "modules/tools/inspect/stored_form.h"
 #include "modules/tools/inspect/test/legacy_fixture.h"
 
 using namespace amoskys;

@@ -10,12 +10,13 @@
 
 #include "core/base/file.h"
 #include "core/crypto/hash.h"
+#include "core/link/audit.h"
+#include "core/link/record_facts.h"
 #include "core/wal/log.h"
 #include "core/wire/audit.h"
 #include "core/wire/builder.h"
 #include "core/wire/state_codec.h"
 #include "modules/tools/inspect/inspect_verbs.h"
-#include "modules/tools/inspect/stored_form.h"
 
 namespace amoskys::modules::inspect::test {
 
@@ -91,11 +92,10 @@ struct Stored {
 inline std::unique_ptr<Stored> stored(std::string bytes) {
     auto out = std::make_unique<Stored>();
     out->bytes = std::move(bytes);
-    const auto visit = [](void* context, std::string_view device) {
-        static_cast<Stored*>(context)->devices.push_back(wal::device_hash(device));
-    };
-    const auto cut = wire::cut_envelope(as_bytes(out->bytes), visit, out.get());
+    link::DeviceNotes devices;
+    const auto cut = wire::cut_envelope(as_bytes(out->bytes), &link::DeviceNotes::visit, &devices);
     REQUIRE(ok(cut));
+    out->devices = link::envelope_facts(*cut, devices).device_hashes;
     wal::Append& append = out->append;
     append.kind =
         cut->payload_kind == wire::PayloadKind::gap ? RecordKind::gap : RecordKind::universal;
@@ -138,11 +138,13 @@ inline std::string record_payload(std::string_view device, UnixNanos time_ns) {
 // audit record. With its trust map.
 class SampleLog {
   public:
-    explicit SampleLog(const State& state) : folder_(state.folder), clock_(start_ns) {
+    explicit SampleLog(const State& state, std::uint64_t segment_max_bytes = 1 << 30)
+        : folder_(state.folder), clock_(start_ns) {
         write_trust_map();
         wal::Options options;
         options.clock = &clock_;
-        options.signature_of = signature_of;
+        options.segment_max_bytes = segment_max_bytes;
+        options.facts_of = &link::record_facts;
         auto opened = wal::Log::open(folder_ / "wal", options);
         REQUIRE(ok(opened));
         log_ = std::move(*opened);
@@ -166,6 +168,23 @@ class SampleLog {
             {.kind = wire::PayloadKind::batch, .payload = as_bytes(payload), .ts_ns = time_ns});
         REQUIRE(ok(built));
         return *built;
+    }
+    // With what the bus writes into its states in the same transaction.
+    void append_audit(const link::AuditFacts& facts, std::vector<wal::StateUpdate> states) {
+        const wal::OwnedAppend record = link::audit_record(facts, clock_.now_ns());
+        wal::Append append;
+        append.kind = record.kind;
+        append.stored = as_bytes(record.stored);
+        append.digest = record.digest;
+        append.source_hash = record.source_hash;
+        append.first_event_ns = record.first_event_ns;
+        append.last_event_ns = record.last_event_ns;
+        append.device_hashes = record.device_hashes;
+        wal::Group group;
+        group.records.push_back(append);
+        group.states = std::move(states);
+        clock_.advance(std::chrono::seconds(1));
+        REQUIRE(ok(log_->append(group)));
     }
     wal::Log& log() { return *log_; }
     void close() { log_.reset(); }
@@ -212,29 +231,23 @@ class SampleLog {
         append.stored = as_bytes(bytes);
         append.digest = crypto::sha256(as_bytes(bytes));
         append.first_event_ns = append.last_event_ns = entry.time_ns;
+        const std::uint64_t device = wal::device_hash(entry.writer);
+        append.device_hashes = std::span(&device, 1);
         group.records.push_back(append);
         clock_.advance(std::chrono::seconds(1));
         REQUIRE(ok(log_->append(group)));
     }
     wire::LaneState lane_state(const Stored& record) {
         const auto cut = wire::cut_envelope(as_bytes(record.bytes));
-        wire::LaneState lane;
-        lane.epoch = cut->epoch;
-        lane.last_sequence = cut->sequence;
-        lane.head_signature = to_bytes(cut->signature);
-        lane.head_digest = record.append.digest;
-        envelopes_ += cut->payload_kind == wire::PayloadKind::gap ? 0 : 1;
-        events_ += cut->events;
-        lane.envelopes = envelopes_;
-        lane.events = events_;
-        return lane;
+        lane_ = wire::replayed(*cut, lane_, wire::canonical_digest(*cut), clock_.now_ns());
+        return lane_;
     }
 
     std::filesystem::path folder_;
     FakeClock clock_;
     wire::EnvelopeBuilder builder_{"edge-1", "snmp", test_key(), {{start_ns / 1'000'000}, {}, {}}};
     std::unique_ptr<wal::Log> log_;
-    std::uint64_t envelopes_ = 0, events_ = 0;
+    wire::LaneState lane_;
 };
 
 // Compares with the file test/golden/NAME; AMOSKYS_UPDATE_GOLDEN=1 writes it instead.
