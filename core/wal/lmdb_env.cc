@@ -1,7 +1,10 @@
 #include "core/wal/lmdb_env.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "core/base/check.h"
@@ -13,6 +16,7 @@ namespace amoskys::wal {
 namespace {
 
 constexpr unsigned readers_max = 510;
+constexpr int snapshot_attempts = 10000;
 
 MDB_val to_val(ByteView bytes) {
     return {bytes.size(), const_cast<std::uint8_t*>(bytes.data())};
@@ -103,10 +107,7 @@ Error lmdb_error(std::string_view what, const std::filesystem::path& file, int r
 }
 
 Result<> ReadSnapshot::scan(Table table, ByteView from, const Visit& visit) const {
-    const int rc = scan_table(txn_, env_.tables_[static_cast<std::size_t>(table)], from, visit);
-    if (rc != MDB_SUCCESS)
-        return lmdb_error("cannot read", env_.file(), rc);
-    return {};
+    return pages_->scan(table, from, visit);
 }
 
 WriteTxn::~WriteTxn() {
@@ -189,10 +190,16 @@ Result<std::unique_ptr<LmdbEnv>> LmdbEnv::open(const std::filesystem::path& file
     MDB_envinfo info{};
     mdb_env_info(out->env_, &info);
     out->map_bytes_ = info.me_mapsize;
+    MDB_stat stat{};
+    mdb_env_stat(out->env_, &stat);
+    out->page_bytes_ = stat.ms_psize;
+    if (rc = out->map_pages(); rc != MDB_SUCCESS)
+        return lmdb_error("cannot map", file, rc);
     return out;
 }
 
 LmdbEnv::~LmdbEnv() {
+    unmap_pages();
     if (env_ != nullptr)
         mdb_env_close(env_);
 }
@@ -215,17 +222,73 @@ int LmdbEnv::open_tables(EnvMode mode) {
     return mdb_txn_commit(txn);  // keeps the table handles
 }
 
-Result<std::unique_ptr<ReadSnapshot>> LmdbEnv::snapshot() const {
-    MDB_txn* txn = nullptr;
-    int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
-    if (rc == MDB_READERS_FULL) {
-        int dead = 0;
-        mdb_reader_check(env_, &dead);
-        rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
-    }
+int LmdbEnv::map_pages() {
+    mdb_filehandle_t fd = -1;
+    const int rc = mdb_env_get_fd(env_, &fd);
     if (rc != MDB_SUCCESS)
-        return lmdb_error("cannot read", file_, rc);
-    return std::make_unique<ReadSnapshot>(*this, txn);
+        return rc;
+    void* map = ::mmap(nullptr, map_bytes_, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return errno;
+    pages_ = static_cast<const std::uint8_t*>(map);
+    return MDB_SUCCESS;
+}
+
+void LmdbEnv::unmap_pages() {
+    if (pages_ != nullptr)
+        ::munmap(const_cast<std::uint8_t*>(pages_), map_bytes_);
+    pages_ = nullptr;
+}
+
+int LmdbEnv::begin_reading(MDB_txn*& txn) const {
+    const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+    if (rc != MDB_READERS_FULL)
+        return rc;
+    int dead = 0;
+    mdb_reader_check(env_, &dead);
+    return mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+}
+
+// Whether the copy of the meta page of snapshot `txnid` is whole. The second commit after it writes
+// that page again, and begins only when readers are shown the first one: where a new reader, or the
+// other meta page, still knows of none, it has not begun.
+bool LmdbEnv::still_newest(std::uint64_t txnid, ByteView file) const {
+    if (newest_txnid(file) == txnid)
+        return true;
+    MDB_txn* txn = nullptr;
+    if (begin_reading(txn) != MDB_SUCCESS)
+        return false;
+    const bool same = mdb_txn_id(txn) == txnid;
+    mdb_txn_abort(txn);
+    return same;
+}
+
+Result<std::unique_ptr<ReadSnapshot>> LmdbEnv::snapshot() const {
+    for (int attempt = 0; attempt < snapshot_attempts; ++attempt) {
+        MDB_txn* txn = nullptr;
+        int rc = begin_reading(txn);
+        if (rc != MDB_SUCCESS)
+            return lmdb_error("cannot read", file_, rc);
+        std::unique_ptr<MDB_txn, void (*)(MDB_txn*)> hold(txn, &mdb_txn_abort);
+        mdb_filehandle_t fd = -1;
+        struct stat status {};
+        rc = mdb_env_get_fd(env_, &fd);
+        if (rc == MDB_SUCCESS && ::fstat(fd, &status) != 0)
+            rc = errno;
+        if (rc != MDB_SUCCESS)
+            return lmdb_error("cannot read", file_, rc);
+        const ByteView file(pages_,
+                            std::min(map_bytes_, static_cast<std::uint64_t>(status.st_size)));
+        const std::uint64_t txnid = mdb_txn_id(txn);
+        auto pages = SegmentReader::over(file, page_bytes_, txnid, file_);
+        if (!still_newest(txnid, file))
+            continue;
+        if (!pages)
+            return pages.error();
+        return std::make_unique<ReadSnapshot>(std::move(*pages), hold.release());
+    }
+    return make_error(ErrorKind::unavailable, "wal_busy",
+                      "cannot read " + file_.string() + ": commits follow each other too fast");
 }
 
 std::uint64_t LmdbEnv::readers() const {
@@ -246,10 +309,14 @@ std::uint64_t LmdbEnv::readers() const {
 
 Result<> LmdbEnv::grow() {
     const std::uint64_t larger = map_bytes_ + map_bytes_ / 2;
-    const int rc = mdb_env_set_mapsize(env_, larger);
+    unmap_pages();
+    int rc = mdb_env_set_mapsize(env_, larger);
+    if (rc == MDB_SUCCESS)
+        map_bytes_ = larger;
+    if (const int mapped = map_pages(); rc == MDB_SUCCESS)
+        rc = mapped;
     if (rc != MDB_SUCCESS)
         return lmdb_error("cannot enlarge the map of", file_, rc);
-    map_bytes_ = larger;
     return {};
 }
 

@@ -1,6 +1,9 @@
 // LMDB for the one segment that is being written: environment, read snapshots, the write
-// transaction. The only files that include lmdb.h are this folder's lmdb_env.* (through this
-// header) and segment code. Used inside core/wal only.
+// transaction. Reads go through our own page reader (segment_reader.h) over a second mapping of the
+// file: an LMDB read transaction only keeps the pages of its snapshot from being written again.
+// LMDB itself follows pages where it writes: along the last path of `log` and `tree`, and in the
+// tables that SegmentReader::soundness() has looked through. The only files that include lmdb.h are
+// this folder's lmdb_env.* (through this header) and segment code. Used inside core/wal only.
 //
 // Rules of LMDB kept here: MDB_NOSUBDIR and MDB_NOTLS always; never MDB_WRITEMAP, MDB_NOSYNC or
 // MDB_NOMETASYNC; one environment per file and process (Log's registry); grow() only while no
@@ -13,6 +16,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "core/wal/segment_reader.h"
 #include "core/wal/tables.h"
 
 namespace amoskys::wal {
@@ -27,14 +31,15 @@ class LmdbEnv;
 
 class ReadSnapshot final : public Snapshot {
   public:
-    ReadSnapshot(const LmdbEnv& env, MDB_txn* txn) : env_(env), txn_(txn) {}
+    ReadSnapshot(std::unique_ptr<SegmentReader> pages, MDB_txn* txn)
+        : pages_(std::move(pages)), txn_(txn) {}
     ReadSnapshot(const ReadSnapshot&) = delete;
     ReadSnapshot& operator=(const ReadSnapshot&) = delete;
     ~ReadSnapshot() override { mdb_txn_abort(txn_); }
     Result<> scan(Table table, ByteView from, const Visit& visit) const override;
 
   private:
-    const LmdbEnv& env_;
+    std::unique_ptr<SegmentReader> pages_;
     MDB_txn* txn_;
 };
 
@@ -80,15 +85,20 @@ class LmdbEnv {
     const std::filesystem::path& file() const { return file_; }
 
   private:
-    friend class ReadSnapshot;
     friend class WriteTxn;
     explicit LmdbEnv(std::filesystem::path file) : file_(std::move(file)) {}
     int open_tables(EnvMode mode);
+    int map_pages();
+    void unmap_pages();
+    int begin_reading(MDB_txn*& txn) const;
+    bool still_newest(std::uint64_t txnid, ByteView file) const;
 
     std::filesystem::path file_;
     MDB_env* env_ = nullptr;
     std::array<MDB_dbi, table_count> tables_{};
     std::uint64_t map_bytes_ = 0;
+    std::size_t page_bytes_ = 0;
+    const std::uint8_t* pages_ = nullptr;  // map_bytes_ of the file, whatever its length
 };
 
 }  // namespace amoskys::wal

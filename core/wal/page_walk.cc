@@ -92,13 +92,6 @@ bool PageWalk::run(std::uint64_t root, unsigned depth, const Visit& visit) {
 
 PageWalk::Step PageWalk::descend(std::uint64_t number, unsigned level, unsigned depth,
                                  const Visit& visit) {
-    if (budget_pages_ != nullptr) {
-        if (*budget_pages_ == 0) {
-            budget_spent_ = true;
-            return Step::stop;
-        }
-        --*budget_pages_;
-    }
     const auto page = pages_left_ == 0 ? std::nullopt : reader_.page(number);
     const std::uint16_t wanted = level == depth ? page_leaf : page_branch;
     if (!page || (page_flags(*page) & (page_leaf | page_branch)) != wanted) {
@@ -139,10 +132,12 @@ PageWalk::Step PageWalk::leaf(ByteView page, const Visit& visit) {
     return Step::go_on;
 }
 
-bool PageWalk::sound(std::uint64_t root, unsigned depth, std::uint64_t& budget_pages) {
-    budget_pages_ = &budget_pages;
-    const bool whole = run(root, depth, [](ByteView, ByteView) { return true; });
-    return whole && (!budget_spent_ || spine(root, depth));
+bool PageWalk::page_holds(ByteView page, bool is_leaf) const {
+    const std::size_t keys = page_keys(page);
+    bool good = keys != 0;
+    for (std::size_t i = 0; good && i < keys; ++i)
+        good = node_at(page, i) && (!is_leaf || reader_.leaf_value(page, i));
+    return good;
 }
 
 bool PageWalk::spine(std::uint64_t root, unsigned depth) const {
@@ -150,14 +145,12 @@ bool PageWalk::spine(std::uint64_t root, unsigned depth) const {
         std::uint64_t number = root;
         for (unsigned level = 1; level <= depth; ++level) {
             const auto page = reader_.page(number);
-            const std::uint16_t wanted = level == depth ? page_leaf : page_branch;
-            if (!page || (page_flags(*page) & (page_leaf | page_branch)) != wanted)
+            const bool is_leaf = level == depth;
+            const std::uint16_t wanted = is_leaf ? page_leaf : page_branch;
+            if (!page || (page_flags(*page) & (page_leaf | page_branch)) != wanted ||
+                !page_holds(*page, is_leaf))
                 return false;
-            const std::size_t keys = page_keys(*page);
-            const auto node = keys == 0 ? std::nullopt : node_at(*page, last ? keys - 1 : 0);
-            if (!node || (level == depth && !reader_.leaf_value(*page, last ? keys - 1 : 0)))
-                return false;
-            number = node->child();
+            number = node_at(*page, last ? page_keys(*page) - 1 : 0)->child();
         }
     }
     return true;

@@ -11,13 +11,12 @@ class PageWalk {
     // False where a page of the path was not what it should be; the others were visited all the
     // same.
     bool run(std::uint64_t root, unsigned depth, const Visit& visit);
-    // What LMDB, which follows what it reads, may be shown: every page while `budget_pages` lasts,
-    // beyond it the first and the last path.
-    bool sound(std::uint64_t root, unsigned depth, std::uint64_t& budget_pages);
+    // Whether the pages from the root to the first and to the last leaf are whole.
+    bool spine(std::uint64_t root, unsigned depth) const;
 
   private:
     enum class Step { go_on, stop };
-    bool spine(std::uint64_t root, unsigned depth) const;
+    bool page_holds(ByteView page, bool is_leaf) const;
     Step descend(std::uint64_t number, unsigned level, unsigned depth, const Visit& visit);
     Step leaf(ByteView page, const Visit& visit);
     int compare(ByteView a, ByteView b) const;
@@ -29,8 +28,6 @@ class PageWalk {
     ByteView from_;
     ByteView last_key_;
     std::uint64_t pages_left_;
-    std::uint64_t* budget_pages_ = nullptr;  // none: no end
-    bool budget_spent_ = false;
     bool whole_ = true;
 };
 

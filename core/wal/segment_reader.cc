@@ -15,6 +15,16 @@
 
 namespace amoskys::wal {
 
+struct SegmentMeta {
+    std::size_t page_bytes = 0;
+    std::uint64_t main_root = UINT64_MAX;
+    unsigned main_depth = 0;
+    std::uint64_t free_root = UINT64_MAX;
+    unsigned free_depth = 0;
+    std::uint64_t last_page = 0;
+    std::uint64_t txnid = 0;
+};
+
 namespace {
 
 constexpr std::size_t meta_bytes = page_header_bytes + 136;
@@ -22,28 +32,17 @@ constexpr std::size_t table_bytes = 48;
 constexpr unsigned depth_max = 8;
 constexpr std::uint64_t no_page = UINT64_MAX;
 constexpr std::uint64_t whole_check_bytes = 32 << 20;
-constexpr std::uint64_t small_tables_pages = 512;
 
 Error damaged(const std::filesystem::path& file, std::string_view why) {
     return make_error(ErrorKind::bad_data, "wal_damaged", file.string() + ": " + std::string(why));
 }
 
-struct Meta {
-    std::size_t page_bytes = 0;
-    std::uint64_t main_root = no_page;
-    unsigned main_depth = 0;
-    std::uint64_t free_root = no_page;
-    unsigned free_depth = 0;
-    std::uint64_t last_page = 0;
-    std::uint64_t txnid = 0;
-};
-
-std::optional<Meta> read_meta(ByteView bytes, std::uint64_t number) {
+std::optional<SegmentMeta> read_meta(ByteView bytes, std::uint64_t number) {
     if (bytes.size() < meta_bytes || load_le<std::uint64_t>(&bytes[0]) != number ||
         (page_flags(bytes) & page_meta) == 0 || load_le<std::uint32_t>(&bytes[16]) != 0xBEEFC0DEU ||
         load_le<std::uint32_t>(&bytes[20]) != 1)
         return std::nullopt;
-    Meta out;
+    SegmentMeta out;
     out.page_bytes = load_le<std::uint32_t>(&bytes[40]);
     if (out.page_bytes < 512 || out.page_bytes > 65536 || !std::has_single_bit(out.page_bytes))
         return std::nullopt;
@@ -59,7 +58,31 @@ std::optional<Meta> read_meta(ByteView bytes, std::uint64_t number) {
     return out;
 }
 
+// The newer one of the two meta pages, and how many are valid.
+std::pair<std::optional<SegmentMeta>, unsigned> newest_meta(ByteView file) {
+    std::optional<SegmentMeta> best = read_meta(file, 0);
+    unsigned valid = best ? 1 : 0;
+    // The second meta page stands one page on; where the first is gone, its size is tried.
+    for (std::size_t bytes = 512; bytes <= 65536; bytes *= 2) {
+        if ((best && bytes != best->page_bytes) || bytes >= file.size())
+            continue;
+        const auto second = read_meta(file.subspan(bytes), 1);
+        if (!second || second->page_bytes != bytes)
+            continue;
+        ++valid;
+        if (!best || second->txnid > best->txnid)
+            best = second;
+        break;
+    }
+    return {best, valid};
+}
+
 }  // namespace
+
+std::uint64_t newest_txnid(ByteView file) {
+    const auto [meta, valid] = newest_meta(file);
+    return meta ? meta->txnid : 0;
+}
 
 std::string SegmentSoundness::what() const {
     if (!both_metas)
@@ -92,38 +115,48 @@ Result<std::unique_ptr<SegmentReader>> SegmentReader::open(const std::filesystem
     return out;
 }
 
+Result<std::unique_ptr<SegmentReader>> SegmentReader::over(ByteView mapped, std::size_t page_bytes,
+                                                           std::uint64_t txnid,
+                                                           const std::filesystem::path& file) {
+    std::unique_ptr<SegmentReader> out(new SegmentReader());
+    out->own_map_ = false;
+    out->data_ = mapped.data();
+    out->size_ = mapped.size();
+    const std::uint64_t number = txnid & 1;  // commits take the two meta pages in turn
+    const auto meta = mapped.size() < 2 * page_bytes
+                          ? std::nullopt
+                          : read_meta(mapped.subspan(number * page_bytes), number);
+    if (!meta || meta->page_bytes != page_bytes || meta->txnid != txnid)
+        return damaged(file, "the meta page of its last commit is not valid");
+    out->use(*meta);
+    if (!out->read_tables())
+        return damaged(file, "its table of tables cannot be read");
+    return out;
+}
+
 void SegmentReader::expect_scans() const {
     ::madvise(const_cast<std::uint8_t*>(data_), size_, MADV_NORMAL);
 }
 
 SegmentReader::~SegmentReader() {
-    if (data_ != nullptr)
+    if (data_ != nullptr && own_map_)
         ::munmap(const_cast<std::uint8_t*>(data_), size_);
 }
 
 bool SegmentReader::read_metas() {
-    const ByteView file(data_, size_);
-    std::optional<Meta> best = read_meta(file, 0);
-    valid_metas_ = best ? 1 : 0;
-    // The second meta page stands one page on; where the first is gone, its size is tried.
-    for (std::size_t bytes = 512; bytes <= 65536; bytes *= 2) {
-        if ((best && valid_metas_ == 1 && bytes != best->page_bytes) || bytes >= size_)
-            continue;
-        const auto second = read_meta(file.subspan(bytes), 1);
-        if (!second || second->page_bytes != bytes)
-            continue;
-        ++valid_metas_;
-        if (!best || second->txnid > best->txnid)
-            best = second;
-        break;
-    }
+    const auto [best, valid] = newest_meta({data_, size_});
+    valid_metas_ = valid;
     if (!best)
         return false;
-    page_bytes_ = best->page_bytes;
-    last_page_ = best->last_page;
-    main_ = {best->main_root, best->main_depth};
-    free_ = {best->free_root, best->free_depth};
+    use(*best);
     return true;
+}
+
+void SegmentReader::use(const SegmentMeta& meta) {
+    page_bytes_ = meta.page_bytes;
+    last_page_ = meta.last_page;
+    main_ = {meta.main_root, meta.main_depth};
+    free_ = {meta.free_root, meta.free_depth};
 }
 
 bool SegmentReader::read_tables() {
@@ -189,18 +222,19 @@ SegmentSoundness SegmentReader::soundness() const {
     SegmentSoundness out;
     out.both_metas = valid_metas_ == 2;
     out.long_enough = size_ >= (last_page_ + 1) * page_bytes_;
-    // A small file whole; of a large one the small tables: opening stays O(log n).
-    std::uint64_t budget =
-        size_ <= whole_check_bytes ? whole_check_bytes / page_bytes_ : small_tables_pages;
-    out.pages_in_place =
-        free_.root == no_page || PageWalk(*this, true, {}).sound(free_.root, free_.depth, budget);
-    for (const Table table : {Table::info, Table::state, Table::cursor, Table::zone,
-                              Table::key_order, Table::key, Table::tree, Table::log}) {
-        const TableRoot& root = tables_[static_cast<std::size_t>(table)];
-        if (root.root == no_page)
+    const bool small = size_ <= whole_check_bytes;
+    out.pages_in_place = free_list_holds();
+    for (std::size_t i = 0; i < table_count; ++i) {
+        const auto table = static_cast<Table>(i);
+        if (tables_[i].root == no_page)
             continue;
+        const bool appended_only = table == Table::log || table == Table::tree;
         PageWalk walk(*this, number_keyed(table), {});
-        out.pages_in_place = out.pages_in_place && walk.sound(root.root, root.depth, budget);
+        out.pages_in_place =
+            out.pages_in_place &&
+            (small || !appended_only ? walk.run(tables_[i].root, tables_[i].depth,
+                                                [](ByteView, ByteView) { return true; })
+                                     : walk.spine(tables_[i].root, tables_[i].depth));
     }
     if (out.long_enough || !out.pages_in_place)
         return out;
@@ -215,6 +249,26 @@ SegmentSoundness SegmentReader::soundness() const {
                                                       [](ByteView, ByteView) { return true; });
     }
     return out;
+}
+
+// LMDB writes into the pages that are named here without looking whether they are free.
+bool SegmentReader::free_list_holds() const {
+    if (free_.root == no_page)
+        return true;
+    bool good = true;
+    PageWalk walk(*this, true, {});
+    const bool whole = walk.run(free_.root, free_.depth, [&](ByteView, ByteView list) {
+        const std::uint64_t count = list.size() < 8 ? 0 : load_le<std::uint64_t>(&list[0]);
+        good = good && list.size() >= 8 && count <= list.size() / 8 - 1;
+        std::uint64_t before = UINT64_MAX;  // descending
+        for (std::uint64_t i = 1; good && i <= count; ++i) {
+            const auto number = load_le<std::uint64_t>(&list[i * 8]);
+            good = number < before && number > 1 && number <= last_page_;
+            before = number;
+        }
+        return good;
+    });
+    return whole && good;
 }
 
 void find_records(ByteView file, const std::function<void(const RecordView&)>& visit) {

@@ -48,11 +48,18 @@ struct SegmentSoundness {
     std::string what() const;  // for a message
 };
 
+struct SegmentMeta;  // what a meta page says
+
 class SegmentReader final : public Snapshot {
   public:
     // io / permission / no_input where the file cannot be read, bad_data "wal_damaged" where
     // neither meta page is valid or the main table is unreadable.
     static Result<std::unique_ptr<SegmentReader>> open(const std::filesystem::path& file);
+    // Of bytes that somebody else has mapped, and keeps mapped: the newest segment's, as of one of
+    // its two last commits.
+    static Result<std::unique_ptr<SegmentReader>> over(ByteView mapped, std::size_t page_bytes,
+                                                       std::uint64_t txnid,
+                                                       const std::filesystem::path& file);
     SegmentReader(const SegmentReader&) = delete;
     SegmentReader& operator=(const SegmentReader&) = delete;
     ~SegmentReader() override;
@@ -63,7 +70,9 @@ class SegmentReader final : public Snapshot {
     // Opening looks at a few pages far apart, each alone (a disk's read-ahead, often megabytes,
     // would be paid for each); from this call on the file is read in order.
     void expect_scans() const;
-    // O(log n), except for a file shorter than its last page: then every page is looked at.
+    // Of a file of up to 32 MiB all pages. Of a larger one those that LMDB follows when it writes:
+    // the tables but `log` and `tree` whole (they have a bounded size), of these the first and the
+    // last path. A file shorter than its last page is looked through whole.
     SegmentSoundness soundness() const;
 
   private:
@@ -76,10 +85,13 @@ class SegmentReader final : public Snapshot {
     SegmentReader() = default;
     bool read_metas();
     bool read_tables();
+    void use(const SegmentMeta& meta);
+    bool free_list_holds() const;
     std::optional<ByteView> page(std::uint64_t number) const;  // header checked
     std::optional<ByteView> leaf_value(ByteView page, std::size_t node) const;
 
     const std::uint8_t* data_ = nullptr;
+    bool own_map_ = true;
     std::uint64_t size_ = 0;
     std::size_t page_bytes_ = 0;
     std::uint64_t last_page_ = 0;
@@ -89,6 +101,9 @@ class SegmentReader final : public Snapshot {
     std::array<TableRoot, table_count> tables_{};
     mutable std::atomic<std::uint64_t> unreadable_{0};
 };
+
+// Of the newest commit that the meta pages tell of; 0 where neither is valid.
+std::uint64_t newest_txnid(ByteView file);
 
 // Looks for record headers in raw bytes (a damaged file), whatever the pages around them say:
 // values are unbroken in LMDB files. Visits each header whose check holds and whose stored bytes

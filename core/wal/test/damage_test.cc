@@ -288,6 +288,86 @@ TEST_CASE("bits flipped anywhere in a newest segment of up to 32 MiB never end t
     }
 }
 
+// What a process does with a log: opens it, reads everything, looks for states and keys, appends.
+int use_log(const fs::path& folder) {
+    auto log = Log::open(folder, {});
+    if (!log)
+        return 1;
+    const auto end = (*log)->read({1}, UINT64_MAX, [](const RecordView&) { return true; });
+    if (!end || !(*log)->states(""))
+        return 2;
+    for (int i = 0; i < 3; ++i) {
+        Group group;
+        std::vector<std::string> texts, keys;
+        for (int k = 0; k < 20; ++k) {
+            texts.push_back(text_of(static_cast<std::uint64_t>(k), 300));
+            keys.push_back(to_string(
+                ByteView(crypto::sha256(as_bytes(std::to_string(i) + "/" + std::to_string(k))))));
+        }
+        for (std::size_t k = 0; k < texts.size(); ++k) {
+            group.records.push_back(audit(texts[k]));
+            group.records.back().dedup_key = keys[k];
+        }
+        group.states = {{"lane", std::to_string(i)}};
+        if (!(*log)->append(group) || !(*log)->find_dedup(keys.front()))
+            return 3;
+    }
+    return 0;
+}
+
+TEST_CASE("a bit flipped in any page of a newest segment of more than 32 MiB ends no process") {
+    TemporaryFolder folder;
+    {
+        const auto log = Log::open(folder.path(), {});
+        REQUIRE(log);
+        for (std::uint64_t done = 0; done < 60000; done += 500) {
+            Group group;
+            std::vector<std::string> texts, keys;
+            for (std::uint64_t i = 1; i <= 500; ++i) {
+                texts.push_back(text_of(done + i, i % 50 == 0 ? 5000 : 300));
+                keys.push_back(
+                    to_string(ByteView(crypto::sha256(as_bytes(std::to_string(done + i))))));
+            }
+            for (std::size_t i = 0; i < texts.size(); ++i) {
+                group.records.push_back(audit(texts[i]));
+                group.records.back().dedup_key = keys[i];
+            }
+            group.states = {{"lane", std::to_string(done)}};
+            REQUIRE((*log)->append(group));
+        }
+    }
+    const std::string whole = read_bytes(folder.segment(1));
+    REQUIRE(whole.size() > 34U << 20);
+    REQUIRE_FALSE(fs::exists(folder.segment(2)));
+    const unsigned seed = 20261126;
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    // Branch pages are few and what LMDB follows most: half of the flips go into one.
+    std::vector<std::size_t> branches;
+    for (std::size_t at = 0; at + 4096 <= whole.size(); at += 4096)
+        if (whole[at + 10] == 1 && whole[at + 11] == 0 &&
+            whole.compare(at, 8, std::string(8, 0)) != 0)
+            branches.push_back(at);
+    REQUIRE(branches.size() > 20);
+    TemporaryFolder copy;
+    std::string ended;
+    for (int round = 0; round < 80; ++round) {
+        std::size_t page = random() % (whole.size() / 4096) * 4096;
+        if (round % 2 == 0)
+            page = branches[random() % branches.size()];
+        const std::size_t place = page + random() % (round % 4 < 2 ? 48 : 4096);
+        std::string bytes = whole;
+        bytes[place] = static_cast<char>(bytes[place] ^ (1 << (random() % 8)));
+        fs::remove_all(copy.path());
+        fs::create_directories(copy.path());
+        write_bytes(copy.segment(1), bytes);
+        const int code = in_child([&] { return use_log(copy.path()); });
+        if (code != 0)
+            ended += " byte " + std::to_string(place) + ": " + std::to_string(code);
+    }
+    CHECK(ended == "");
+}
+
 TEST_CASE("a newest segment full of garbage is set aside and the log goes on") {
     TemporaryFolder folder;
     make_log(folder);
