@@ -12,7 +12,7 @@ wal::OwnedAppend audit_record(const AuditFacts& facts, UnixNanos now_ns) {
     telemetry.set_timestamp_ns(now_ns);
     auto& event = *telemetry.add_events();
     event.set_event_type("AUDIT");
-    event.set_severity(facts.action == "refused" ? "WARN" : "INFO");
+    event.set_severity(facts.action == "refused" || facts.action == "conflict" ? "WARN" : "INFO");
     event.set_source_component("bus");
     auto& audit = *event.mutable_audit_event();
     audit.set_audit_category(facts.category);

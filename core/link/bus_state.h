@@ -18,6 +18,7 @@
 #include "core/link/cursor_table.h"
 #include "core/link/device_registry.h"
 #include "core/link/head_table.h"
+#include "core/link/lane_rivals.h"
 #include "core/link/lane_table.h"
 #include "core/link/server_metrics.h"
 #include "core/wal/writer.h"
@@ -107,6 +108,7 @@ struct BusState {
     std::string log_origin, version;
 
     LaneTable lanes;
+    LaneRivals rivals;
     DeviceRegistry devices;
     HeadTable heads;
     CursorTable cursors;

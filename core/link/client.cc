@@ -229,7 +229,8 @@ io::Task<Result<>> Client::Impl::run() {
         if (error.kind == ErrorKind::io || error.kind == ErrorKind::internal)
             co_return error;
         // Two processes with one identity would else take the lane from each other without end.
-        if (ended.welcomed && error.code != "bus_lane_busy")
+        const bool taken = error.code == "bus_lane_busy";
+        if (ended.welcomed && !taken)
             backoff.reset();
         const auto address = io::format_endpoint(buses[at].host, buses[at].port);
         if (ended.leaving) {
@@ -244,7 +245,14 @@ io::Task<Result<>> Client::Impl::run() {
         refusals[at] = identity_refused(error) ? refusals[at] + 1 : 0;
         if (std::ranges::all_of(refusals, [](unsigned n) { return n >= refusals_until_fatal; }))
             co_return error;
-        if (log::allow("link " + address))
+        if (taken && log::allow("link identity " + options.lane, 1))
+            log::error("link", "identity_shared",
+                       error.message +
+                           "; if this is another host, its state directory is a copy: "
+                           "give that host an identity of its own (`amoskys pki issue "
+                           "agent`, then its files instead of the copied ones)",
+                       {{"bus", address}, {"agent", options.agent_id}, {"lane", options.lane}});
+        else if (!taken && log::allow("link " + address))
             log::warning("link", "bus_lost", error.message,
                          {{"bus", address}, {"lane", options.lane}});
         std::chrono::nanoseconds wait = backoff.next();

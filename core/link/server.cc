@@ -79,10 +79,32 @@ std::string Server::trouble() const {
 
 std::string Server::degradation() const {
     const auto ranges = impl_->log.damages().size();
-    if (ranges == 0)
-        return {};
-    return "degraded: " + std::to_string(ranges) + " damaged range" + (ranges == 1 ? "" : "s") +
-           " of the log; `amoskys inspect gaps` names what is lost";
+    std::string why;
+    if (ranges != 0)
+        why = std::to_string(ranges) + " damaged range" + (ranges == 1 ? "" : "s") +
+              " of the log; `amoskys inspect gaps` names what is lost";
+    if (const std::string rivals = impl_->bus.rivals.describe(); !rivals.empty())
+        why += (why.empty() ? "" : "; ") + rivals;
+    return why.empty() ? why : "degraded: " + why;
+}
+
+void Server::Impl::settle_rivals() {
+    for (const LaneKey& lane : bus.rivals.settle(clock.steady())) {
+        log::info("bus", "identity_conflict_over",
+                  "for a minute nobody has taken the lane from another",
+                  {{"cn", lane.agent_id}, {"lane", lane.lane}});
+        bus.audit(audit_record({.category = "identity",
+                                .action = "conflict_over",
+                                .object_type = "lane",
+                                .object_id = lane.agent_id + "/" + lane.lane,
+                                .actor_id = "bus",
+                                .session_id = {},
+                                .before = {},
+                                .after = {},
+                                .reason = {}},
+                               clock.now_ns()));
+    }
+    gauges.identity_conflicts.set(static_cast<double>(bus.rivals.conflicts().size()));
 }
 
 Result<> Server::Impl::read_files(const ServerConfig& from) {
@@ -214,6 +236,7 @@ io::Task<Result<>> Server::Impl::tick_all() {
             pump(connection);
         }
         update_gauges();
+        settle_rivals();
         feed_starving();
         write_audits();
         settle_trust();

@@ -67,6 +67,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     io::Task<Result<>> tick_all();
     io::Task<Result<>> stop();
     void update_gauges();
+    void settle_rivals();
     void update_session_gauges();
     void update_admission(const wal::WriterStats& stats);
     void write_audits();

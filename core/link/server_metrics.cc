@@ -72,6 +72,7 @@ enum Index : std::size_t {
     undeliverable,
     subscriber_disconnects,
     pruned,
+    identity_conflicts,
     count
 };
 
@@ -170,6 +171,8 @@ const MetricInfo* table() {
          "Subscriptions that ended", "reason"},
         {"amoskys_bus_pruned_records_total", Kind::counter, "records",
          "Records that retention removed; their leaf hashes stay"},
+        {"amoskys_bus_identity_conflicts", Kind::gauge, "lanes",
+         "Lanes that two hosts with one identity take from each other"},
     };
     static_assert(std::size(infos) == count);
     return infos;
@@ -263,6 +266,7 @@ LogGauges::LogGauges(metrics::Registry& r)
       cursors(r.gauge(table()[Index::cursors])),
       held_records(r.gauge(table()[Index::held_records])),
       readers(r.gauge(table()[Index::readers])),
+      identity_conflicts(r.gauge(table()[Index::identity_conflicts])),
       failed_commits(r.counter(table()[Index::failed_commits])) {}
 
 }  // namespace amoskys::link

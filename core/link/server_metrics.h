@@ -37,7 +37,8 @@ struct ServerMetrics {
 struct LogGauges {
     explicit LogGauges(metrics::Registry& registry);
     metrics::Gauge &queued_bytes, &log_bytes, &log_records, &free_bytes, &oldest_seconds, &segments,
-        &damaged_segments, &devices, &healthy, &subscribers, &cursors, &held_records, &readers;
+        &damaged_segments, &devices, &healthy, &subscribers, &cursors, &held_records, &readers,
+        &identity_conflicts;
     metrics::Counter& failed_commits;
 };
 

@@ -215,15 +215,40 @@ void ServerSession::on_hello(const wire::Frame& frame) {
     const std::uint64_t lag = hello.last_sequence() > done ? hello.last_sequence() - done : 0;
     wants_more_ = lag > 1;
     bus_.metrics.lag(peer_.common_name, static_cast<double>(lag));
+    note_rivals({hello.epoch()});
     claim_lane();
+}
+
+void ServerSession::note_rivals(Epoch epoch) {
+    if (!bus_.rivals.claimed(lane_->key, epoch, lane_->committed.epoch, peer_.address,
+                             bus_.clock.steady()))
+        return;
+    const auto& pair = bus_.rivals.conflicts().at(lane_->key);
+    log::error("bus", "identity_conflict",
+               "two hosts use the identity of one agent and take its lane from each other; give "
+               "one of them its own (`amoskys pki issue agent`)",
+               {{"cn", peer_.common_name},
+                {"lane", lane_->key.lane},
+                {"peer", pair.second},
+                {"other", pair.first}});
+    bus_.audit(audit_record({.category = "identity",
+                             .action = "conflict",
+                             .object_type = "lane",
+                             .object_id = peer_.common_name + "/" + lane_->key.lane,
+                             .actor_id = peer_.common_name,
+                             .session_id = session_name(),
+                             .before = pair.first,
+                             .after = pair.second,
+                             .reason = "two hosts use one identity"},
+                            bus_.clock.now_ns()));
 }
 
 void ServerSession::claim_lane() {
     const auto other = lane_->session;
     lane_->session = id_;
     if (other != 0 && other != id_ && bus_.evict)
-        bus_.evict(other, "another session of agent '" + peer_.common_name + "' took lane '" +
-                              lane_->key.lane + "'");
+        bus_.evict(other, "another session of agent '" + peer_.common_name + "', from " +
+                              peer_.address + ", took lane '" + lane_->key.lane + "'");
     if (!lane_->writing)
         return open(lane_->key.lane);
     phase_ = Phase::waiting_for_lane;

@@ -123,6 +123,7 @@ class ServerSession {
     // server_session.cc
     void on_hello(const wire::Frame& frame);
     bool check_identity(const amoskys::bus::Hello& hello);
+    void note_rivals(Epoch epoch);
     void claim_lane();
     void open(const std::string& what);
     void send_welcome();

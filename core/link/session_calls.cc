@@ -133,10 +133,13 @@ void ServerSession::on_health(const wire::Frame& frame) {
                   now);
     add_component(health, "admission", bus_.admission ? "DEGRADED" : "HEALTHY",
                   bus_.admission ? bus_.admission->reason : "envelopes are taken", now);
-    add_component(
-        health, "sessions", bus_.open_sessions >= bus_.limits.max_sessions ? "DEGRADED" : "HEALTHY",
-        std::to_string(bus_.open_sessions) + " of " + std::to_string(bus_.limits.max_sessions),
-        now);
+    const std::string rivals = bus_.rivals.describe();
+    const bool many = bus_.open_sessions >= bus_.limits.max_sessions;
+    add_component(health, "sessions", many || !rivals.empty() ? "DEGRADED" : "HEALTHY",
+                  rivals.empty() ? std::to_string(bus_.open_sessions) + " of " +
+                                       std::to_string(bus_.limits.max_sessions)
+                                 : rivals,
+                  now);
     std::string_view overall = "HEALTHY";
     for (const auto& [name, component] : health.component_health()) {
         if (component.status() == "UNHEALTHY")

@@ -182,8 +182,9 @@ io::Task<Result<Json>> ask_page(asio::io_context& io, io::Endpoint endpoint, Dur
     }
     const bool ready = answer.substr(8, 4) == " 200";
     const std::string text = printable(trim(std::string_view(answer).substr(body + 4)));
-    out["status"] = ready ? "healthy" : "degraded";
-    out["reason"] = ready ? Json() : Json(text);
+    const bool healthy = ready && !text.starts_with("degraded");
+    out["status"] = healthy ? "healthy" : "degraded";
+    out["reason"] = healthy ? Json() : Json(text);
     co_return value(std::move(out));
 }
 
