@@ -38,8 +38,10 @@ class IdentityTest(harness.AmoskysTest):
 
     def test_two_hosts_with_one_identity_are_told_apart_and_named(self):
         one, two = self.agent(self.host("one")), self.agent(self.host("two"))
-        harness.wait_until(lambda: link.scrape(self.addresses["http"]).get(METRIC) == 1, "the bus notices the conflict")
+        # A busy machine makes alarms: they have a lane of their own, which may be contested as well.
+        harness.wait_until(lambda: "lane 'proc'" in self.readyz(), "the bus notices the conflict")
         told = self.readyz()
+        harness.wait_until(lambda: link.scrape(self.addresses["http"]).get(METRIC) >= 1, "the metric tells it")
         self.assertTrue(told.startswith("degraded: agent 'edge-1', lane 'proc': 127.0.0.1:"), told)
         self.assertEqual(told.count("127.0.0.1:"), 2, told)
         self.assertIn("use one identity", told)
@@ -52,9 +54,9 @@ class IdentityTest(harness.AmoskysTest):
             harness.wait_until(lambda p=process: "identity_shared" in self.text(p), "the agent says what to do")
             self.assertIn("amoskys pki issue agent", self.text(process))
         conflict = [row["audit"] for row in self.ok_ndjson("inspect", "events", "--kind", "audit", "--limit", "0")
-                    if row["audit"]["action_performed"] == "conflict"]
+                    if (row["audit"]["action_performed"], row["audit"]["object_id"]) == ("conflict", "edge-1/proc")]
         self.assertEqual(len(conflict), 1)
-        self.assertEqual((conflict[0]["audit_category"], conflict[0]["object_id"]), ("identity", "edge-1/proc"))
+        self.assertEqual(conflict[0]["audit_category"], "identity")
         self.assertTrue(conflict[0]["before_value"].startswith("127.0.0.1:"))
         self.assertTrue(conflict[0]["after_value"].startswith("127.0.0.1:"))
         for process in one, two, self.bus:
