@@ -1,5 +1,8 @@
 #include "modules/collectors/flow/engine.h"
 
+#include <array>
+#include <set>
+
 #include "modules/collectors/flow/test/frames.h"
 #include "modules/collectors/flow/test/trace_run.h"
 
@@ -334,6 +337,30 @@ TEST_CASE("the table keeps every flow through growth, removal and a flood") {
         counted += event.packets_sent() + event.packets_recv();
     CHECK(counted == sent);
     CHECK(wire.engine.table().memory_bytes() <= 6144 * max_flow_bytes);
+}
+
+TEST_CASE("keys of one port spread by their addresses, whatever the secret") {
+    constexpr std::uint32_t count = 1U << 16U;
+    for (const std::uint64_t secret : {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{42}}) {
+        std::set<std::uint64_t> all;
+        std::set<std::uint32_t> low;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            const std::array<std::uint8_t, 4> one{10, 0, 0, 1};
+            const std::array<std::uint8_t, 4> other{172, 16, static_cast<std::uint8_t>(i >> 8U),
+                                                    static_cast<std::uint8_t>(i)};
+            FlowKey key;
+            key.low = address_v4(one.data());
+            key.high = address_v4(other.data());
+            key.low_port = 443;
+            key.high_port = 40000;
+            key.protocol = 6;
+            const std::uint64_t hash = hash_key(key, secret);
+            all.insert(hash);
+            low.insert(static_cast<std::uint32_t>(hash) % count);
+        }
+        CHECK(all.size() == count);
+        CHECK(low.size() > count * 6 / 10);  // 1 - 1/e of them by chance
+    }
 }
 
 TEST_CASE("time that jumps decades, or back, ends nothing wrongly") {
