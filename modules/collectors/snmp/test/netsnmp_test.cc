@@ -388,7 +388,11 @@ struct Pair {
     }
     Pair(const Pair&) = delete;
     Pair& operator=(const Pair&) = delete;
-    ~Pair() { usm_free_user(usm_remove_user(reference_user())); }
+    ~Pair() {
+        usmUser* const known = reference_user();
+        usm_remove_user(known);  // gives the list
+        usm_free_user(known);
+    }
 
     usmUser* reference_user() {
         return usm_get_user(engine.id.data(), engine.id.size(), user.name.c_str());
