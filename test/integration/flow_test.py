@@ -247,6 +247,7 @@ class Live(harness.AmoskysTest):
     def test_packets_that_the_kernel_drops_are_reported(self):
         process = self.start_inside("agent", "flow", "-i", "vb", "--buffer", "1MiB", "--stdout", "-o", "ndjson")
         harness.wait_until(lambda: self.capturing(process), "the capture is open")
+        harness.wait_until(lambda: self.capabilities_of_capture_thread(process) == 0, "the capture has its ring")
         process.send_signal(signal.SIGSTOP)
         self.inside(["tcpreplay", "-i", "va", "--topspeed", "--loop", "5", TRACES / "ssh/ssh.pcap"])
         process.send_signal(signal.SIGCONT)
