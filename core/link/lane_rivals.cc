@@ -40,7 +40,9 @@ std::string LaneRivals::describe() const {
     const std::size_t others = conflicts_.size() - 1;
     return "agent '" + lane.agent_id + "', lane '" + lane.lane + "': " + pair.first + " and " +
            pair.second + " use one identity; give one of them its own (`amoskys pki issue agent`)" +
-           (others == 0 ? "" : "; and " + std::to_string(others) + " more lanes");
+           (others == 0
+                ? ""
+                : "; and " + std::to_string(others) + (others == 1 ? " more lane" : " more lanes"));
 }
 
 }  // namespace amoskys::link

@@ -1,6 +1,7 @@
 // Damaged files: the log always opens, nothing crashes, what is lost is named.
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <map>
 #include <random>
 #include <set>
 
@@ -204,6 +205,47 @@ TEST_CASE("a salvage keeps the tree where signatures can be cut out of the recor
     REQUIRE(log);
     CHECK((*log)->tree_head().value().size == head.size);
     CHECK((*log)->tree_head().value().root == head.root);
+}
+
+TEST_CASE("a salvage fills the zone maps in, as they were") {
+    Options options;
+    options.facts_of = [](const RecordView& record) {
+        RecordFacts facts;
+        facts.first_event_ns = facts.last_event_ns = record.header.offset.value;
+        facts.device_hashes = {record.header.offset.value % 7};
+        return facts;
+    };
+    const auto zones_of = [&](const fs::path& path) {
+        std::map<std::uint64_t, std::string> out;
+        const auto log = Log::open(path, options);
+        REQUIRE(log);
+        const auto visit = [&](std::uint64_t number, ByteView value) {
+            out[number] = to_string(value);
+        };
+        REQUIRE((*log)->read_derived(Derived::zone, {1}, {700}, visit));
+        return out;
+    };
+    TemporaryFolder folder;
+    {
+        const auto log = Log::open(folder.path(), options);
+        REQUIRE(log);
+        for (std::uint64_t number = 1; number <= 700; ++number) {
+            const std::string text = text_of(number, 300);
+            Group group;
+            group.records.push_back(audit(text));
+            const std::uint64_t hash = number % 7;
+            group.records.back().first_event_ns = group.records.back().last_event_ns = number;
+            group.records.back().device_hashes = std::span(&hash, 1);
+            REQUIRE((*log)->append(group));
+        }
+    }
+    const auto before = zones_of(folder.path());
+    REQUIRE(before.size() == 3);
+    std::string bytes = read_bytes(folder.segment(1));
+    std::fill(bytes.begin(), bytes.begin() + 8192, '\0');  // both meta pages
+    write_bytes(folder.segment(1), bytes);
+    CHECK(zones_of(folder.path()) == before);
+    CHECK(fs::exists(folder.segment(1).string() + ".damaged"));
 }
 
 TEST_CASE("bits flipped anywhere in sealed segments never end the process") {

@@ -37,6 +37,8 @@ struct Finding {
     std::string message;
 };
 
+std::string range_text(WalOffset first, WalOffset last);  // "records 3 to 5"
+
 class Verifier {
   public:
     // `trust` may be null: then a published record is one finding.
