@@ -153,3 +153,25 @@ class AmoskysTest(unittest.TestCase):
             return done.returncode == 0
         wait_until(answers, "snmpd answers")
         return f"udp:127.0.0.1:{port}"
+
+
+class ChildrenTest(AmoskysTest):
+    """With programs to be looked at, which are not amoskys."""
+
+    def setUp(self):
+        super().setUp()
+        self.children = []
+
+    def tearDown(self):
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+        for child in self.children:  # after all have been killed: one may hold another by a debugger's rights
+            child.wait(PATIENCE_S)
+        super().tearDown()
+
+    def child(self, *args, **kwargs):
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        process = subprocess.Popen(args, **kwargs)
+        self.children.append(process)
+        return process

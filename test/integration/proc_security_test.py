@@ -22,13 +22,12 @@ PLAIN = shutil.which("sleep")
 
 
 @unittest.skipUnless(ROOT, "needs root")
-class Security(harness.AmoskysTest):
+class Security(harness.ChildrenTest):
     LIFE_CYCLE = "auto"
 
     def setUp(self):
         super().setUp()
         os.chmod(self.folder, 0o755)
-        self.children = []
         self.path = self.folder / "out.ndjson"
         log = open(self.folder / "proc.log", "wb")
         with open(self.path, "wb") as out:
@@ -42,23 +41,9 @@ class Security(harness.AmoskysTest):
         self.agent = agent
         harness.wait_until(lambda: self.path.stat().st_size > 0 or self.ended(), "the first scan")
 
-    def tearDown(self):
-        for child in self.children:
-            if child.poll() is None:
-                child.kill()
-        for child in self.children:  # after all have been killed: one may hold another by a debugger's rights
-            child.wait(harness.PATIENCE_S)
-        super().tearDown()
-
     def ended(self):
         if self.agent.poll() is not None:
             raise AssertionError(f"the agent ended: {pathlib.Path(self.agent.log_path).read_text()}")
-
-    def child(self, *args, **kwargs):
-        kwargs.setdefault("stdin", subprocess.DEVNULL)
-        process = subprocess.Popen(args, **kwargs)
-        self.children.append(process)
-        return process
 
     def copy(self, name, folder=None, program=PLAIN):
         target = pathlib.Path(folder or self.folder) / name

@@ -38,25 +38,7 @@ def connector_allowed():
         return False
 
 
-class Base(harness.AmoskysTest):
-    def setUp(self):
-        super().setUp()
-        self.children = []
-
-    def tearDown(self):
-        for child in self.children:
-            if child.poll() is None:
-                child.kill()
-        for child in self.children:  # after all have been killed: one may hold another by a debugger's rights
-            child.wait(harness.PATIENCE_S)
-        super().tearDown()
-
-    def child(self, *args, **kwargs):
-        kwargs.setdefault("stdin", subprocess.DEVNULL)
-        process = subprocess.Popen(args, **kwargs)
-        self.children.append(process)
-        return process
-
+class Base(harness.ChildrenTest):
     def once(self, *args, **kwargs):
         return self.ok_ndjson("agent", "proc", "--once", "--stdout", *args, **kwargs)
 
