@@ -283,11 +283,7 @@ ReadOutcome ProcessReader::read(Pid pid, Sample& out) {
 }
 
 void ProcessReader::read_io(messaging::ProcessEvent& event) {
-    std::string_view text;
-    last_errno_ = EBADMSG;  // where the text is not what it should be
-    std::optional<Io> io;
-    if (slurp(folder_.get(), "io", text))
-        io = parse_io(text);
+    const auto io = content_of("io", &parse_io);
     if (!io) {
         missing(event, "io_read_bytes");
         missing(event, "io_write_bytes");

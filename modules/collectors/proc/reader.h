@@ -8,6 +8,7 @@
 //   read_details()  all else: costs ten times as much and changes rarely
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -115,6 +116,15 @@ class ProcessReader {
     ProcessReader(FileDescriptor root, const ReaderOptions& options);
     // The content of a file below folder, valid until the next call; errno is left in last_errno_.
     bool slurp(int folder, const char* name, std::string_view& out);
+    // The process's file `name` as `parse` reads it; EBADMSG where its text is not what it should
+    // be.
+    template <class Content>
+    std::optional<Content> content_of(const char* name,
+                                      std::optional<Content> (*parse)(std::string_view text)) {
+        std::string_view text;
+        last_errno_ = EBADMSG;
+        return slurp(folder_.get(), name, text) ? parse(text) : std::nullopt;
+    }
     bool link(const char* name, std::string_view& out);
     ReadOutcome open_folder(FileDescriptor folder, Pid pid, Sample& out);
     void read_status(messaging::ProcessEvent& event);

@@ -108,11 +108,7 @@ ReadOutcome ProcessReader::read_details(Sample& out) {
         }
     }
     if (fields_.pss && !haste && out.program()) {
-        last_errno_ = EBADMSG;
-        std::optional<std::uint64_t> pss;
-        if (slurp(folder_.get(), "smaps_rollup", text))
-            pss = parse_pss(text);
-        if (pss)
+        if (const auto pss = content_of("smaps_rollup", &parse_pss))
             event.set_pss_bytes(*pss);
         else
             missing(event, "pss_bytes");
@@ -121,11 +117,7 @@ ReadOutcome ProcessReader::read_details(Sample& out) {
 }
 
 void ProcessReader::read_status(messaging::ProcessEvent& event) {
-    std::string_view text;
-    last_errno_ = EBADMSG;  // where the text is not what it should be
-    std::optional<Status> status;
-    if (slurp(folder_.get(), "status", text))
-        status = parse_status(text);
+    const auto status = content_of("status", &parse_status);
     if (!status) {
         missing(event, "uid");
         missing(event, "gid");
