@@ -1,6 +1,7 @@
 // The folder of a log: names of its files, the lock that keeps a second writer out, the registry
 // that keeps this process from opening it twice (closing one LMDB environment would drop the
-// other's fcntl locks), and the refusal of network file systems. Used inside core/wal only.
+// other's fcntl locks), and the refusal of network file systems. Used inside core/wal, and
+// by `inspect verify` for the names.
 //
 //   NNNNNNNN.mdb           segment, number from 1 (NNNNNNNN.mdb-lock beside the newest: LMDB's
 //   reader table) NNNNNNNN.mdb.tmp       a segment being made; deleted at the next opening for

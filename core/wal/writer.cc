@@ -30,6 +30,8 @@ std::uint64_t bytes_of(const WriteRequest& request) {
     return bytes;
 }
 
+}  // namespace
+
 Append view_of(const OwnedAppend& owned) {
     Append out;
     out.kind = owned.kind;
@@ -44,8 +46,6 @@ Append view_of(const OwnedAppend& owned) {
     out.dedup_key = owned.dedup_key;
     return out;
 }
-
-}  // namespace
 
 struct Writer::Impl {
     Impl(Log& the_log, std::uint64_t max_bytes) : log(the_log), queue_max_bytes(max_bytes) {}

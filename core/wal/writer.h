@@ -32,6 +32,8 @@ struct OwnedAppend {
     std::string dedup_key;
 };
 
+Append view_of(const OwnedAppend& owned);  // valid as long as `owned`
+
 struct WriteRequest {
     std::vector<OwnedAppend> records;
     std::vector<StateUpdate> states;

@@ -1,6 +1,7 @@
 // What segments say of themselves, and whether every record that they have is there.
 #include <algorithm>
 
+#include "core/wal/folder.h"
 #include "modules/tools/inspect/verifier.h"
 
 namespace amoskys::modules::inspect {
@@ -42,9 +43,8 @@ void Verifier::check_segment(std::size_t index) {
         wrong("it says that its records before " + std::to_string(segment.first_kept.value) + ", " +
               std::to_string(segment.bytes_trimmed) +
               " bytes, were trimmed, which a bus never does");
-    std::string name = std::to_string(segment.number);
-    name.insert(0, name.size() < 8 ? 8 - name.size() : 0, '0');
-    if (!segment.file.ends_with("/" + name + ".mdb"))
+    const std::filesystem::path file = segment.file;
+    if (file != wal::segment_path(file.parent_path(), segment.number))
         wrong("it says that it is segment " + std::to_string(segment.number));
     const auto check_root = [&](std::uint64_t size, std::uint64_t said_size, const Digest& said) {
         const auto& root = wanted_roots_[size];

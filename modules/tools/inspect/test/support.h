@@ -12,7 +12,7 @@
 #include "core/crypto/hash.h"
 #include "core/link/audit.h"
 #include "core/link/record_facts.h"
-#include "core/wal/log.h"
+#include "core/wal/writer.h"
 #include "core/wire/audit.h"
 #include "core/wire/builder.h"
 #include "core/wire/state_codec.h"
@@ -172,16 +172,8 @@ class SampleLog {
     // With what the bus writes into its states in the same transaction.
     void append_audit(const link::AuditFacts& facts, std::vector<wal::StateUpdate> states) {
         const wal::OwnedAppend record = link::audit_record(facts, clock_.now_ns());
-        wal::Append append;
-        append.kind = record.kind;
-        append.stored = as_bytes(record.stored);
-        append.digest = record.digest;
-        append.source_hash = record.source_hash;
-        append.first_event_ns = record.first_event_ns;
-        append.last_event_ns = record.last_event_ns;
-        append.device_hashes = record.device_hashes;
         wal::Group group;
-        group.records.push_back(append);
+        group.records.push_back(wal::view_of(record));
         group.states = std::move(states);
         clock_.advance(std::chrono::seconds(1));
         REQUIRE(ok(log_->append(group)));
