@@ -264,6 +264,8 @@ bool LmdbEnv::still_newest(std::uint64_t txnid, ByteView file) const {
 }
 
 Result<std::unique_ptr<ReadSnapshot>> LmdbEnv::snapshot() const {
+    if (pages_ == nullptr)  // growing the map has failed
+        return lmdb_error("cannot read", file_, ENOMEM);
     for (int attempt = 0; attempt < snapshot_attempts; ++attempt) {
         MDB_txn* txn = nullptr;
         int rc = begin_reading(txn);
