@@ -67,12 +67,8 @@ class Loader {
         const std::size_t source = ++source_;
         const auto content = read_file(path, max_file_size_bytes);
         if (!content) {
-            std::string why = content.error().message;  // some name the file first, as we do
-            if (why.starts_with(path.string() + ": "))
-                why.erase(0, path.string().size() + 2);
-            else if (why.starts_with("cannot read " + path.string() + ": "))
-                why.replace(0, path.string().size() + 14, "cannot be read: ");
-            problem({path.string(), source}, content.error().code, why);
+            // The message names the file.
+            problem({"", source}, content.error().code, content.error().message);
             if (content.error().kind !=
                 ErrorKind::bad_data)  // too large: the configuration is wrong
                 is_unreadable_ = content.error().kind;
