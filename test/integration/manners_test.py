@@ -142,7 +142,7 @@ class Manners(harness.AmoskysTest):
     def test_too_few_windows_say_how_many_and_what_helps(self):
         self.log_of(self.rows("short.csv", 40))
         features = self.folder / "features"
-        helps = "amoskys etl --window 10s --step 5s"
+        helps = "amoskys etl --window, --step"
         self.ok("etl", "--out", features, "--window", "60s", "--step", "60s")
         err = self.fails(65, "score", "train", "--features", features, "--model", "iforest")
         self.assertRegex(err, r"has 1 windows; training needs at least 2, and 100 for a threshold at quantile 0.99")

@@ -55,7 +55,7 @@ void note_dropped(const module::ToolContext& context, std::size_t dropped) {
 }
 
 constexpr std::string_view more_windows =
-    "let the collectors run longer, or cut shorter windows, as amoskys etl --window 10s --step 5s";
+    "let the collectors run longer, or cut shorter windows (amoskys etl --window, --step)";
 
 // Fewer rows than 1 / (1 - quantile) have no row to spare above the threshold.
 Result<> check_rows(const module::ToolContext& context, const KeyedTable& table, double quantile) {
