@@ -12,7 +12,7 @@
 namespace amoskys::config {
 namespace {
 
-constexpr std::size_t max_size_bytes = 64U << 10;
+constexpr std::size_t max_secret_bytes = 64U << 10;
 
 Error bad_secret(std::string message) {
     return make_error(ErrorKind::config, "config_secret", std::move(message));
@@ -27,7 +27,7 @@ std::string without_line_break(std::string text) {
 }
 
 Result<std::string> read_secret_file(const std::filesystem::path& path) {
-    auto content = read_file(path, max_size_bytes);
+    auto content = read_file(path, max_secret_bytes);
     if (!content)
         return bad_secret("the secret cannot be read: " + content.error().message);
     return without_line_break(std::move(*content));
@@ -45,11 +45,11 @@ Result<std::string> SecretSource::read_input() {
         return bad_secret("\"-\": another secret was already read from standard input");
     input_was_read_ = true;
     std::string text;
-    text.reserve(max_size_bytes + 1);  // no copies of a part stay behind in freed memory
+    text.reserve(max_secret_bytes + 1);  // no copies of a part stay behind in freed memory
     std::array<char, 4096> buffer{};
-    while (text.size() <= max_size_bytes) {
+    while (text.size() <= max_secret_bytes) {
         const ssize_t got = ::read(input_fd_, buffer.data(),
-                                   std::min(buffer.size(), max_size_bytes + 1 - text.size()));
+                                   std::min(buffer.size(), max_secret_bytes + 1 - text.size()));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -60,7 +60,7 @@ Result<std::string> SecretSource::read_input() {
         text.append(buffer.data(), static_cast<std::size_t>(got));
     }
     explicit_bzero(buffer.data(), buffer.size());
-    if (text.size() > max_size_bytes) {
+    if (text.size() > max_secret_bytes) {
         wipe(text);
         return bad_secret("a secret from standard input has at most 65536 bytes");
     }

@@ -13,7 +13,7 @@
 namespace amoskys::config {
 namespace {
 
-constexpr std::size_t max_size_bytes = 1U << 20;
+constexpr std::size_t max_config_bytes = 1U << 20;
 constexpr std::size_t max_depth = 32;
 constexpr std::size_t max_problems = 100;
 
@@ -234,7 +234,7 @@ std::string position_text(std::string_view name, int line, int column) {
 
 YamlFile parse_yaml(std::string_view content, std::string_view name) {
     YamlFile file;
-    if (content.size() > max_size_bytes) {
+    if (content.size() > max_config_bytes) {
         file.problems.push_back(whole_file(
             name, std::to_string(content.size()) + " bytes; allowed are 1048576 (1 MiB)"));
         return file;

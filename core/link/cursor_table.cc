@@ -6,8 +6,8 @@
 
 namespace amoskys::link {
 namespace {
-constexpr std::string_view key_prefix = "cursor/";
-constexpr char mark = 'C', format = 1;
+constexpr std::string_view cursor_prefix = "cursor/";
+constexpr char cursor_mark = 'C', cursor_format = 1;
 constexpr std::size_t encoded_bytes = 19, max_name_bytes = 64;
 
 std::string place_of(std::string_view agent_id, std::string_view name) {
@@ -16,7 +16,7 @@ std::string place_of(std::string_view agent_id, std::string_view name) {
 }  // namespace
 
 std::string encode_cursor(const Cursor& cursor) {
-    std::string out{mark, format, static_cast<char>(cursor.hold ? 1 : 0)};
+    std::string out{cursor_mark, cursor_format, static_cast<char>(cursor.hold ? 1 : 0)};
     std::uint8_t number[8];
     store_be64(number, cursor.done.value);
     out += as_text(number);
@@ -26,7 +26,7 @@ std::string encode_cursor(const Cursor& cursor) {
 }
 
 Result<Cursor> decode_cursor(std::string_view bytes) {
-    if (bytes.size() != encoded_bytes || bytes[0] != mark || bytes[1] != format)
+    if (bytes.size() != encoded_bytes || bytes[0] != cursor_mark || bytes[1] != cursor_format)
         return make_error(
             ErrorKind::bad_data, "cursor_state_damaged",
             "the state of a cursor is damaged (" + std::to_string(bytes.size()) + " bytes)");
@@ -39,7 +39,7 @@ Result<Cursor> decode_cursor(std::string_view bytes) {
 }
 
 std::string cursor_state_key(std::string_view agent_id, std::string_view name) {
-    return std::string(key_prefix) + place_of(agent_id, name);
+    return std::string(cursor_prefix) + place_of(agent_id, name);
 }
 
 bool valid_cursor_name(std::string_view name) {
@@ -50,10 +50,10 @@ bool valid_cursor_name(std::string_view name) {
 }
 
 Result<> CursorTable::load(wal::Log& log) {
-    AMOSKYS_TRY(states, log.states(key_prefix));
+    AMOSKYS_TRY(states, log.states(cursor_prefix));
     for (const auto& state : states) {
         AMOSKYS_TRY(cursor, decode_cursor(state.value));
-        cursors_.insert_or_assign(state.key.substr(key_prefix.size()), cursor);
+        cursors_.insert_or_assign(state.key.substr(cursor_prefix.size()), cursor);
     }
     return {};
 }

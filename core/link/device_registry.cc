@@ -4,13 +4,13 @@
 
 namespace amoskys::link {
 namespace {
-constexpr std::string_view key_prefix = "device/";
-constexpr char mark = 'D', format = 1;
+constexpr std::string_view device_prefix = "device/";
+constexpr char device_mark = 'D', device_format = 1;
 constexpr std::size_t fixed_bytes = 12;
 }  // namespace
 
 std::string encode_device(const Device& device) {
-    std::string out{mark, format, static_cast<char>(device.deregistered ? 1 : 0)};
+    std::string out{device_mark, device_format, static_cast<char>(device.deregistered ? 1 : 0)};
     std::uint8_t time[8];
     store_be64(time, device.registered_ns);
     out += as_text(time);
@@ -23,7 +23,8 @@ std::string encode_device(const Device& device) {
 Result<Device> decode_device(std::string_view bytes) {
     const auto owner_size =
         bytes.size() < fixed_bytes ? 0 : static_cast<std::size_t>(as_bytes(bytes)[fixed_bytes - 1]);
-    if (bytes.size() < fixed_bytes + owner_size || bytes[0] != mark || bytes[1] != format)
+    if (bytes.size() < fixed_bytes + owner_size || bytes[0] != device_mark ||
+        bytes[1] != device_format)
         return make_error(
             ErrorKind::bad_data, "device_state_damaged",
             "the state of a device is damaged (" + std::to_string(bytes.size()) + " bytes)");
@@ -36,14 +37,14 @@ Result<Device> decode_device(std::string_view bytes) {
 }
 
 std::string device_state_key(std::string_view device_id) {
-    return std::string(key_prefix) + std::string(device_id);
+    return std::string(device_prefix) + std::string(device_id);
 }
 
 Result<> DeviceRegistry::load(wal::Log& log) {
-    AMOSKYS_TRY(states, log.states(key_prefix));
+    AMOSKYS_TRY(states, log.states(device_prefix));
     for (const auto& update : states) {
         AMOSKYS_TRY(device, decode_device(update.value));
-        put(update.key.substr(key_prefix.size()), std::move(device));
+        put(update.key.substr(device_prefix.size()), std::move(device));
     }
     return {};
 }

@@ -10,10 +10,10 @@
 namespace amoskys::link {
 namespace {
 
-constexpr std::string_view key_prefix = "lane/";
+constexpr std::string_view lane_prefix = "lane/";
 
 Result<LaneKey> parse_key(std::string_view key) {
-    const auto rest = key.substr(key_prefix.size());
+    const auto rest = key.substr(lane_prefix.size());
     const auto slash = rest.find('/');
     LaneKey out;
     if (slash != std::string_view::npos) {
@@ -60,11 +60,11 @@ void Lane::settle() {
 }
 
 std::string lane_state_key(const LaneKey& key) {
-    return std::string(key_prefix) + key.agent_id + "/" + key.lane;
+    return std::string(lane_prefix) + key.agent_id + "/" + key.lane;
 }
 
 Result<> LaneTable::load(wal::Log& log) {
-    AMOSKYS_TRY(states, log.states(key_prefix));
+    AMOSKYS_TRY(states, log.states(lane_prefix));
     for (const auto& update : states) {
         AMOSKYS_TRY(key, parse_key(update.key));
         AMOSKYS_TRY(state, wire::decode_lane_state(update.value));

@@ -13,7 +13,7 @@ namespace amoskys::module {
 
 namespace {
 
-constexpr std::string_view component = "agent";
+constexpr std::string_view agent_component = "agent";
 constexpr auto batch_check_interval = std::chrono::milliseconds(200);
 constexpr auto key_change_delay = std::chrono::seconds(4);
 
@@ -197,7 +197,7 @@ io::Task<Result<>> Pipeline::flush_batches() {
 
 Result<> Pipeline::reload_key() {
     AMOSKYS_TRY(key, crypto::SigningKey::load(key_file_));
-    log::info(component, "key_read", "envelopes are signed with this key",
+    log::info(agent_component, "key_read", "envelopes are signed with this key",
               {{"lane", lane()}, {"key_id", key.id()}});
     spool_options_.key = std::make_shared<const crypto::SigningKey>(std::move(key));
     for (const Lane& each : lanes_)
@@ -220,8 +220,8 @@ io::Task<Result<>> Pipeline::watch_key() {
             co_return Result<>();
         in_use = now;
         if (const Result<> read = reload_key(); !read)
-            log::error(component, "key_refused", "the former key stays: " + read.error().message,
-                       {{"lane", lane()}});
+            log::error(agent_component, "key_refused",
+                       "the former key stays: " + read.error().message, {{"lane", lane()}});
     }
 }
 
@@ -315,7 +315,8 @@ io::Task<Result<>> Pipeline::run() {
         const Result<> closed = each.spool->close();
         if (closed)
             continue;
-        log::error(component, "spool_close_failed", closed.error().message, {{"lane", each.name}});
+        log::error(agent_component, "spool_close_failed", closed.error().message,
+                   {{"lane", each.name}});
         if (joined)
             joined = closed;
     }

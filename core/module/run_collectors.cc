@@ -17,7 +17,7 @@ namespace {
 
 using config::option;
 
-constexpr std::array run_table{
+constexpr std::array collectors_table{
     option<&CollectorRun::once>("once", "", "one cycle, wait until the bus has it, exit", {},
                                 {.command_line_only = true}),
     option<&CollectorRun::to_stdout>("stdout", "", "print the events instead of publishing them",
@@ -147,7 +147,7 @@ Result<std::vector<const ModuleInfo*>> enabled(const RunRequest& request) {
 }  // namespace
 
 std::span<const config::Option> collector_run_options() {
-    return run_table;
+    return collectors_table;
 }
 
 Result<> run_collectors(std::span<const ModuleInfo* const> infos, const CollectorRun& options,

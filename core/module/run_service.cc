@@ -19,7 +19,7 @@ using config::option;
 
 constexpr auto watch_interval = std::chrono::seconds(2);
 
-constexpr std::array run_table{
+constexpr std::array service_table{
     option<&ServiceRun::ready_file>("ready_file", "",
                                     "file that gets one JSON object with the addresses in use", {},
                                     {.command_line_only = true}),
@@ -73,7 +73,7 @@ io::Task<Result<>> serve(Serving& run, io::TaskGroup& group) {
 }  // namespace
 
 std::span<const config::Option> service_run_options() {
-    return run_table;
+    return service_table;
 }
 
 ReadyFile::ReadyFile(std::string path) : path_(std::move(path)) {}

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::uint64_t queue_limit_bytes = 8 << 20;  // signed, not yet on disk
 constexpr auto retry_interval = std::chrono::seconds(1);
-constexpr std::string_view component = "spool";
 
 Error cancelled_error() {
     return make_error(ErrorKind::interrupted, "interrupted", "stopped while waiting for the spool");
@@ -175,7 +174,8 @@ void Spool::on_written(Group& group) {
     const Result<wal::Appended>& result = *group.outcome;
     if (result) {
         if (!stats_.trouble.empty())
-            log::info(component, "disk_has_space", "writing goes on", {{"lane", options_.lane}});
+            log::info(Spool::log_component, "disk_has_space", "writing goes on",
+                      {{"lane", options_.lane}});
         stats_.trouble.clear();
         ++stats_.commits;
         queued_bytes_ -= group.bytes;
@@ -188,12 +188,14 @@ void Spool::on_written(Group& group) {
             arm_timer(options_.sync_interval);
     } else if (is_full_disk(result.error())) {
         if (stats_.trouble.empty())
-            log::error(component, "disk_full", result.error().message, {{"lane", options_.lane}});
+            log::error(Spool::log_component, "disk_full", result.error().message,
+                       {{"lane", options_.lane}});
         stats_.trouble = result.error().message;
         arm_timer(retry_interval);
     } else if (!failed_) {
         failed_ = result.error();
-        log::error(component, "write_failed", result.error().message, {{"lane", options_.lane}});
+        log::error(Spool::log_component, "write_failed", result.error().message,
+                   {{"lane", options_.lane}});
     }
     wake();
 }
@@ -245,7 +247,8 @@ void Spool::submit_states(std::vector<wal::StateUpdate> states) {
     request.states = std::move(states);
     request.done = [lane = options_.lane](const Result<wal::Appended>& result) {
         if (!result && log::allow("spool state " + lane))
-            log::warning(component, "state_not_written", result.error().message, {{"lane", lane}});
+            log::warning(Spool::log_component, "state_not_written", result.error().message,
+                         {{"lane", lane}});
     };
     if (!writer_->submit(std::move(request)) && !failed_)
         failed_ = make_error(ErrorKind::io, "spool_stopped", "the spool's writer has stopped");

@@ -68,6 +68,8 @@ bool is_full_disk(const Error& error);
 
 class Spool final : public link::Source {
   public:
+    static constexpr std::string_view log_component = "spool";
+
     static Result<std::unique_ptr<Spool>> open(io::asio::io_context& io, SpoolOptions options);
     ~Spool() override;
 

@@ -11,7 +11,6 @@ namespace amoskys::module {
 
 namespace {
 
-constexpr std::string_view component = "spool";
 constexpr std::uint64_t step_bytes = 8 << 20;
 constexpr std::size_t reason_bytes_max = 256;
 
@@ -148,7 +147,7 @@ Result<> Spool::start_epoch(const BusHead& head, Restart restart) {
                                          static_cast<std::int64_t>(last)});
         return written;
     }
-    log::warning(component, "new_epoch", draft.reason,
+    log::warning(Spool::log_component, "new_epoch", draft.reason,
                  {{"lane", options_.lane},
                   {"old_epoch", old.value},
                   {"new_epoch", next.value},

@@ -10,7 +10,6 @@ namespace amoskys::module {
 
 namespace {
 
-constexpr std::string_view component = "spool";
 constexpr auto trim_interval = std::chrono::seconds(1);
 constexpr std::uint64_t kept_bytes_max = 16 << 20;
 
@@ -122,7 +121,7 @@ void Spool::release_kept(SeqNo up_to) {
 void Spool::prune_before(WalOffset before) {
     writer_->run_between_commits([before](wal::Log& log) {
         if (const Result<std::uint64_t> pruned = log.prune(before); !pruned)
-            log::warning(component, "trim_failed", pruned.error().message);
+            log::warning(Spool::log_component, "trim_failed", pruned.error().message);
     });
 }
 
@@ -247,7 +246,7 @@ Result<SeqNo> Spool::resume(const BusHead& head) {
         AMOSKYS_TRY(restart, after_rollback(head, *promise));
         ++stats_.rollbacks;
         log::error(
-            component, "bus_rolled_back", restart.why,
+            Spool::log_component, "bus_rolled_back", restart.why,
             {{"lane", options_.lane}, {"lost", restart.lost ? restart.lost->marker.envelopes : 0}});
         AMOSKYS_TRY_VOID(start_epoch(head, std::move(restart)));
         return SeqNo{0};

@@ -11,7 +11,6 @@ namespace amoskys::module {
 
 namespace {
 
-constexpr std::string_view component = "spool";
 constexpr std::size_t counted_head = 512;  // most that a bus lets be in flight
 
 }  // namespace
@@ -50,7 +49,7 @@ Result<> Spool::reject(SeqNo sequence, const std::string& reason) {
                   .epoch_reason = std::string(cut.epoch_reason)};
     gap.head_events = {cut.events};
     ++stats_.rejected_envelopes;
-    log::error(component, "envelope_quarantined", reason,
+    log::error(Spool::log_component, "envelope_quarantined", reason,
                {{"lane", options_.lane}, {"sequence", sequence.value}});
     AMOSKYS_TRY_VOID(add_gap(std::move(gap)));
     if (const auto size = sizes_.find(sequence.value); size != sizes_.end()) {
@@ -109,7 +108,7 @@ Result<> Spool::lose_unreadable(SeqNo first) {
                   .epoch_reason = first.value == 1 ? epoch_reason_ : ""};
     stats_.unreadable_envelopes += gap.marker.envelopes;
     log::error(
-        component, "spool_damaged", gap.marker.reason,
+        Spool::log_component, "spool_damaged", gap.marker.reason,
         {{"lane", options_.lane}, {"first", first.value}, {"envelopes", gap.marker.envelopes}});
     return add_gap(std::move(gap));
 }
@@ -173,7 +172,8 @@ Result<> Spool::drop_oldest(std::uint64_t bytes) {
     stats_.dropped_envelopes += dropped;
     stats_.dropped_events += dropped_events;
     stats_.dropped_bytes += freed;
-    log::warning(component, "dropped_oldest", "the spool is full; a gap marker tells the bus",
+    log::warning(Spool::log_component, "dropped_oldest",
+                 "the spool is full; a gap marker tells the bus",
                  {{"lane", options_.lane}, {"envelopes", dropped}, {"bytes", freed}});
     if (at_the_front) {  // nothing before them is wanted any more
         release_kept({last});

@@ -104,9 +104,9 @@ bool below(std::string_view path, Names folders) {
 
 // The file's name, without the kernel's " (deleted)".
 std::string_view base_name(std::string_view path) {
-    constexpr std::string_view deleted = " (deleted)";
-    if (path.ends_with(deleted))
-        path.remove_suffix(deleted.size());
+    constexpr std::string_view mark = " (deleted)";
+    if (path.ends_with(mark))
+        path.remove_suffix(mark.size());
     return path.substr(path.rfind('/') + 1);
 }
 

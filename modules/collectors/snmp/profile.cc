@@ -11,8 +11,6 @@
 namespace amoskys::snmp {
 namespace {
 
-constexpr std::uint64_t max_profile_bytes = 1024 * 1024;
-
 bool plain_name(std::string_view name) {
     return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

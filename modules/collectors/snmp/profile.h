@@ -14,6 +14,8 @@
 
 namespace amoskys::snmp {
 
+inline constexpr std::size_t max_profile_bytes = 1024 * 1024;  // of a profile's file
+
 enum class MetricKind : std::uint8_t { gauge, counter, text };
 
 // How the value on the wire becomes the value of the metric, where its ASN.1 type does not say.

@@ -14,7 +14,6 @@
 namespace amoskys::snmp {
 namespace {
 
-constexpr std::size_t max_profile_bytes = 1024 * 1024;
 constexpr std::size_t max_metrics = 10'000;
 constexpr std::size_t max_error_bytes = 16'384;
 

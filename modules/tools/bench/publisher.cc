@@ -6,7 +6,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto look_interval = 5ms;
+constexpr auto ack_interval = 5ms;
 constexpr auto connect_patience = 10s;  // to the first WELCOME
 constexpr auto last_patience = 10s;     // for what is on the way at the end
 
@@ -68,14 +68,14 @@ void Publisher::run() {
     group.spawn("bench pace", source_.pace());
     const auto begun = job_.clock->steady();
     while (go_on(job_.clock->steady() - begun)) {
-        io_.run_one_for(look_interval);
+        io_.run_one_for(ack_interval);
         acknowledged_ = source_.sent().envelopes;
     }
     if (source_.started())
         outcome_.seconds = std::chrono::duration<double>(source_.since_start()).count();
     group.cancel();
     while (group.size() > 0)
-        io_.run_one_for(look_interval);
+        io_.run_one_for(ack_interval);
     outcome_.sent = source_.sent();
     outcome_.client = client_.stats();
     const auto position = source_.position();

@@ -13,7 +13,7 @@ namespace amoskys::modules::inspect {
 
 namespace {
 
-constexpr std::array<Column, 7> columns{{
+constexpr std::array<Column, 7> envelope_columns{{
     {"offset", "", true, true},
     {"kind"},
     {"received"},
@@ -62,7 +62,7 @@ Json flag_names(std::uint16_t flags) {
 
 }  // namespace
 
-const Noun envelope_noun{"envelope", columns};
+const Noun envelope_noun{"envelope", envelope_columns};
 
 std::string_view record_kind_name(RecordKind kind) {
     static constexpr std::array<std::string_view, 5> names{"unknown", "universal", "legacy", "gap",

@@ -5,13 +5,12 @@
 #include <unistd.h>
 
 #include "core/base/file.h"
+#include "modules/tools/inspect/log_access.h"
 
 namespace amoskys::modules::inspect {
 
 namespace {
 
-constexpr std::uint64_t step_records = 1024;
-constexpr std::uint64_t step_bytes = 16ULL << 20;
 constexpr int wait_ms = 1000;
 
 // Wakes when something in a folder is written. Where inotify cannot be had, the wait is the rhythm.

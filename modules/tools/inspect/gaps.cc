@@ -10,7 +10,7 @@ namespace amoskys::modules::inspect {
 
 namespace {
 
-constexpr std::array<Column, 12> columns{{
+constexpr std::array<Column, 12> gap_columns{{
     {"kind"},
     {"agent"},
     {"lane"},
@@ -24,14 +24,14 @@ constexpr std::array<Column, 12> columns{{
     {"offset", "", true, true},
     {"file", "", false},
 }};
-constexpr Noun gap_noun{"gap", columns};
+constexpr Noun gap_noun{"gap", gap_columns};
 
 // All keys in every row; first and last are sequences of the lane, or offsets of the log for a
 // damage.
 Json empty_row(std::string_view kind) {
     Json row = Json::object();
     row["kind"] = kind;
-    for (const Column& column : columns)
+    for (const Column& column : gap_columns)
         if (column.name != "kind")
             row[std::string(column.name)] = Json();
     return row;

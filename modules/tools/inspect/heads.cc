@@ -14,7 +14,7 @@ namespace amoskys::modules::inspect {
 
 namespace {
 
-constexpr std::array<Column, 12> columns{{
+constexpr std::array<Column, 12> head_columns{{
     {"agent"},
     {"lane"},
     {"epoch", "", false, true},
@@ -28,7 +28,7 @@ constexpr std::array<Column, 12> columns{{
     {"signature"},
     {"head_digest", "", false},
 }};
-constexpr Noun head_noun{"head", columns};
+constexpr Noun head_noun{"head", head_columns};
 constexpr std::uint64_t missed_intervals = 2;
 
 // Sequence that the log has of the head's epoch.

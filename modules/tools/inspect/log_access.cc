@@ -5,11 +5,6 @@
 
 namespace amoskys::modules::inspect {
 
-namespace {
-constexpr std::uint64_t step_records = 1024;
-constexpr std::uint64_t step_bytes = 16ULL << 20;
-}  // namespace
-
 std::filesystem::path log_folder(const module::ToolContext& context, const std::string& option) {
     return option.empty() ? context.state_dir / "wal" : std::filesystem::path(option);
 }

@@ -13,6 +13,10 @@
 
 namespace amoskys::modules::inspect {
 
+// One step of reading: what is read under one transaction of the log.
+inline constexpr std::uint64_t step_records = 1024;
+inline constexpr std::uint64_t step_bytes = 16ULL << 20;
+
 // --log DIR, else STATE/wal.
 std::filesystem::path log_folder(const module::ToolContext& context, const std::string& option);
 

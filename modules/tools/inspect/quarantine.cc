@@ -9,7 +9,7 @@ namespace amoskys::modules::inspect {
 
 namespace {
 
-constexpr std::array<Column, 10> columns{{
+constexpr std::array<Column, 10> quarantined_columns{{
     {"agent"},
     {"lane"},
     {"epoch", "", false, true},
@@ -21,7 +21,7 @@ constexpr std::array<Column, 10> columns{{
     {"file", "", false},
     {"envelope", "", false},
 }};
-constexpr Noun quarantined_noun{"quarantined", columns};
+constexpr Noun quarantined_noun{"quarantined", quarantined_columns};
 
 }  // namespace
 
@@ -36,7 +36,7 @@ Result<> quarantine(module::ToolContext& context) {
         AMOSKYS_TRY(files, module::quarantined(spool));
         for (const auto& each : files) {
             Json row = Json::object();
-            for (const Column& column : columns)
+            for (const Column& column : quarantined_columns)
                 row[std::string(column.name)] =
                     each.content.is_object() ? each.content.value(std::string(column.name), Json())
                                              : Json();

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t receipts_file_max = 16 << 20;
 
-constexpr std::array<Column, 12> columns{{
+constexpr std::array<Column, 12> receipt_columns{{
     {"agent"},
     {"lane"},
     {"bus"},
@@ -30,7 +30,7 @@ constexpr std::array<Column, 12> columns{{
     {"root", "", false},
     {"receipt", "", false},
 }};
-constexpr Noun receipt_noun{"receipt", columns};
+constexpr Noun receipt_noun{"receipt", receipt_columns};
 
 bool is_spool(const fs::path& folder) {
     std::error_code failed;

@@ -7,13 +7,13 @@
 #include "core/link/client.h"
 #include "core/wire/event.h"
 #include "core/wire/state_codec.h"
+#include "modules/tools/inspect/log_access.h"
 
 namespace amoskys::modules::inspect {
 
 namespace {
 
 constexpr std::string_view lane_prefix = "lane/";
-constexpr std::uint64_t step_records = 1024;
 constexpr std::uint64_t looked_back_records = 256;  // for alerts of just before
 constexpr std::string_view bus_metric = "amoskys_bus_";
 
