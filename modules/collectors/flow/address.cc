@@ -2,6 +2,9 @@
 
 #include <arpa/inet.h>
 
+#include <charconv>
+#include <iterator>
+
 namespace amoskys::flow {
 namespace {
 
@@ -15,22 +18,26 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
 
 std::string address_text(const Address& address, unsigned version) {
     char text[INET6_ADDRSTRLEN] = "";
-    if (version == 4)
-        ::inet_ntop(AF_INET, address.bytes.data() + 12, text, sizeof text);
-    else
+    if (version == 6) {
         ::inet_ntop(AF_INET6, address.bytes.data(), text, sizeof text);
-    return text;
+        return text;
+    }
+    char* end = text;
+    for (std::size_t i = 12; i < 16; ++i) {
+        if (i > 12)
+            *end++ = '.';
+        end = std::to_chars(end, std::end(text), address.bytes[i]).ptr;
+    }
+    return {text, end};
 }
 
 std::uint64_t hash_key(const FlowKey& key, std::uint64_t secret) {
-    std::uint64_t word[5];
-    std::memcpy(word, &key, sizeof word);
     // A factor of 0 would forget the other one: the first words of IPv4 addresses are 0, and so may
     // the secret be.
     secret ^= 0x9e3779b97f4a7c15ULL;
-    const std::uint64_t a = mix(word[0] ^ secret, word[1] ^ 0xa0761d6478bd642fULL);
-    const std::uint64_t b = mix(word[2] ^ secret, word[3] ^ 0xe7037ed1a0b428dbULL);
-    return mix(a ^ word[4], b ^ 0x8ebc6af09c88c6e3ULL ^ secret);
+    const std::uint64_t a = mix(key.word(0) ^ secret, key.word(1) ^ 0xa0761d6478bd642fULL);
+    const std::uint64_t b = mix(key.word(2) ^ secret, key.word(3) ^ 0xe7037ed1a0b428dbULL);
+    return mix(a ^ key.word(4), b ^ 0x8ebc6af09c88c6e3ULL ^ secret);
 }
 
 }  // namespace amoskys::flow

@@ -3,16 +3,23 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <cstring>
 #include <string>
+
+#include "modules/collectors/flow/big_endian.h"
 
 namespace amoskys::flow {
 
 struct Address {
     std::array<std::uint8_t, 16> bytes{};
     bool operator==(const Address&) const = default;
-    auto operator<=>(const Address&) const = default;
+    // As the bytes in order, eight at a time.
+    std::strong_ordering operator<=>(const Address& other) const {
+        const auto first = be64(bytes.data()) <=> be64(other.bytes.data());
+        return first != 0 ? first : be64(bytes.data() + 8) <=> be64(other.bytes.data() + 8);
+    }
 };
 
 inline Address address_v4(const std::uint8_t* four) {
@@ -39,7 +46,16 @@ struct FlowKey {
     std::uint8_t one_way = 0;
     std::uint8_t unused = 0;
     bool operator==(const FlowKey& other) const {
-        return std::memcmp(this, &other, sizeof(FlowKey)) == 0;
+        std::uint64_t different = 0;
+        for (std::size_t i = 0; i < words; ++i)
+            different |= word(i) ^ other.word(i);
+        return different == 0;
+    }
+    static constexpr std::size_t words = 5;
+    std::uint64_t word(std::size_t i) const {
+        std::uint64_t out;
+        std::memcpy(&out, reinterpret_cast<const char*>(this) + i * sizeof out, sizeof out);
+        return out;
     }
 };
 static_assert(sizeof(FlowKey) == 40);

@@ -13,6 +13,8 @@ T load(const std::uint8_t* data) {
     return value;
 }
 
+using Pair [[gnu::vector_size(16)]] = std::uint64_t;
+
 std::uint16_t in_memory_order(std::uint16_t host) {
     if constexpr (std::endian::native == std::endian::little)
         return static_cast<std::uint16_t>((host << 8U) | (host >> 8U));
@@ -22,17 +24,27 @@ std::uint16_t in_memory_order(std::uint16_t host) {
 }  // namespace
 
 std::uint16_t ones_sum(const std::uint8_t* data, std::size_t size, std::uint64_t start) {
-    // Four independent sums of 32-bit words: they cannot overflow below 16 GiB of data.
-    std::uint64_t sum[4] = {start, 0, 0, 0};
-    while (size >= 16) {
-        for (std::size_t i = 0; i < 4; ++i)
-            sum[i] += load<std::uint32_t>(data + 4 * i);
-        data += 16;
-        size -= 16;
+    // Independent sums of 32-bit words, two at a time: they cannot overflow below 16 GiB of data.
+    constexpr Pair half = {0xffffffff, 0xffffffff};
+    Pair low[2] = {{start, 0}, {}}, high[2] = {};
+    while (size >= 2 * sizeof(Pair)) {
+        for (std::size_t i = 0; i < 2; ++i) {
+            const auto pair = load<Pair>(data + i * sizeof(Pair));
+            low[i] += pair & half;
+            high[i] += pair >> 32U;
+        }
+        data += 2 * sizeof(Pair);
+        size -= 2 * sizeof(Pair);
     }
+    const Pair sums = low[0] + low[1] + high[0] + high[1];
     std::uint64_t total = 0;
-    for (const std::uint64_t part : sum)
+    for (const std::uint64_t part : {sums[0], sums[1]})
         total += (part & 0xffffffffULL) + (part >> 32U);
+    while (size >= 4) {
+        total += load<std::uint32_t>(data);
+        data += 4;
+        size -= 4;
+    }
     while (size >= 2) {
         total += load<std::uint16_t>(data);
         data += 2;

@@ -1,5 +1,4 @@
 // IPv4 (RFC 791), IPv6 (RFC 8200), TCP, UDP, ICMP headers.
-#include "core/base/bytes.h"
 #include "modules/collectors/flow/checksum.h"
 #include "modules/collectors/flow/walk.h"
 
@@ -96,7 +95,7 @@ Next ipv6_extensions(Walk& walk) {
         if (walk.left < walk.wire)
             return walk.end(Verdict::truncated);
         Fragment out;
-        out.id = load_be32(h + 4);
+        out.id = be32(h + 4);
         out.version = 6;
         out.more = (place & 1U) != 0;
         out.header_bytes = 40 + (before - walk.wire) - 8;
@@ -155,8 +154,7 @@ Packet& add_packet(Walk& walk, std::uint16_t source_port, std::uint16_t destinat
     key.version = ip.version;
     key.one_way = one_way ? 1 : 0;
     key.unused = 0;
-    packet.broadcast =
-        ip.version == 4 && load_be32(ip.destination.bytes.data() + 12) == 0xffffffffU;
+    packet.broadcast = ip.version == 4 && be32(ip.destination.bytes.data() + 12) == 0xffffffffU;
     packet.bad_checksum = false;
     packet.ttl = ip.ttl;
     packet.tcp_flags = 0;
@@ -184,8 +182,8 @@ Next tcp(Walk& walk) {
     if (!walk.has(header))
         return walk.end(Verdict::truncated);
     Packet& packet = add_packet(walk, be16(h), be16(h + 2), false);
-    packet.sequence = load_be32(h + 4);
-    packet.acknowledged = load_be32(h + 8);
+    packet.sequence = be32(h + 4);
+    packet.acknowledged = be32(h + 8);
     packet.tcp_flags = h[13];
     packet.window = be16(h + 14);
     packet.bad_checksum = checksum_wrong(walk, walk.wire, true);

@@ -9,6 +9,7 @@ namespace {
 
 // A TCP flow that nothing but a bad checksum or a closed half is known of.
 constexpr UnixNanos nothing_known_ns = 11'000'000'000, half_closed_ns = 6'000'000'000;
+constexpr UnixNanos second_ns = 1'000'000'000;
 constexpr unsigned max_nested_fragments = 3;
 
 bool in_handshake(TcpState state) {
@@ -23,7 +24,9 @@ Engine::Engine(const EngineOptions& options, FlowSink& sink, PayloadReader* read
       sink_(sink),
       reader_(reader),
       decoder_(options.verify_checksums),
-      table_(options.max_flows) {}
+      table_(options.max_flows),
+      least_idle_ns_(std::min({options.tcp_idle_ns, options.udp_idle_ns, options.dns_idle_ns,
+                               options.icmp_idle_ns, nothing_known_ns, half_closed_ns})) {}
 
 void Engine::frames(std::span<const Frame> batch) {
     while (!batch.empty()) {
@@ -42,13 +45,9 @@ void Engine::chunk(std::span<const Frame> batch) {
             table_.prefetch_index(hashes_[i][p]);
         }
     }
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-        for (std::size_t p = 0; p < decoded_[i].count; ++p) {
-            const std::uint32_t index = table_.find(decoded_[i].packets[p].key, hashes_[i][p]);
-            if (index != no_flow)
-                table_.prefetch_flow(index);
-        }
-    }
+    for (std::size_t i = 0; i < batch.size(); ++i)
+        for (std::size_t p = 0; p < decoded_[i].count; ++p)
+            table_.prefetch_flow(hashes_[i][p]);
     for (std::size_t i = 0; i < batch.size(); ++i)
         frame(batch[i], decoded_[i], hashes_[i]);
 }
@@ -84,6 +83,7 @@ void Engine::advance(UnixNanos now_ns, std::size_t limit) {
     if (now_ns <= now_ns_ && !behind_)
         return;
     now_ns_ = std::max(now_ns_, now_ns);
+    now_s_ = now_ns_ / second_ns;
     for (std::size_t i = 0; i < limit; ++i) {
         const std::uint32_t due = table_.next_due(now_ns_);
         behind_ = due != no_flow;
@@ -102,7 +102,17 @@ void Engine::look_at(std::uint32_t index) {
     }
     if (!flow.closing && now_ns_ - flow.begin_ns() >= options_.active_ns)
         interim(flow);
+    set_look(flow);
     table_.schedule(index, due_ns(flow));
+}
+
+// Rounded down, and to "now" where it does not fit: an early look finds nothing to do.
+void Engine::set_look(Flow& flow) const {
+    UnixNanos look = flow.closing ? flow.due_ns : flow.begin_ns() + options_.active_ns;
+    if (flow.attempt_armed)
+        look = std::min(look, flow.due_ns);
+    const std::uint64_t second = look / second_ns;
+    flow.look_s = second <= 0xffffffff ? static_cast<std::uint32_t>(second) : 0;
 }
 
 UnixNanos Engine::idle_ns(const Flow& flow) const {
@@ -222,6 +232,7 @@ std::uint32_t Engine::open(const Packet& packet, std::uint64_t hash, const Frame
     Flow& flow = table_.at(index);
     flow.originator_is_low = packet.source_is_low;
     flow.start_ns = flow.last_ns = now_ns_;
+    set_look(flow);
     flow.layers = packet.layers;
     flow.interface = static_cast<std::uint8_t>(std::min<std::uint32_t>(frame.interface, 255));
     ++stats_.flows;
@@ -236,13 +247,16 @@ void Engine::packet(const Packet& packet, std::uint64_t hash, const Frame& frame
     if (!is_new) {
         Flow& flow = table_.at(index);
         EndReason reason{};
-        if (is_over(flow, reason)) {
+        const bool look = now_s_ >= flow.look_s || now_ns_ - flow.last_ns >= least_idle_ns_;
+        if (look && is_over(flow, reason)) {
             is_new = true;
         } else if (packet.key.protocol == protocol_tcp && tcp_is_reuse(flow, packet)) {
             is_new = true;
             reason = EndReason::reused;
-        } else if (!flow.closing && now_ns_ - flow.begin_ns() >= options_.active_ns) {
-            interim(flow);
+        } else if (look) {
+            if (!flow.closing && now_ns_ - flow.begin_ns() >= options_.active_ns)
+                interim(flow);
+            set_look(flow);
         }
         if (is_new)
             end(index, reason);
@@ -270,6 +284,8 @@ void Engine::count(std::uint32_t index, unsigned side, const Packet& packet) {
         const bool was_closing = flow.closing, was_armed = flow.attempt_armed;
         flow.last_ns = now_ns_;
         side = tcp_packet(flow, side, packet, now_ns_, options_.tcp);
+        if (flow.closing != was_closing || flow.attempt_armed != was_armed)
+            set_look(flow);
         if (flow.closing != was_closing || (flow.attempt_armed && !was_armed))
             table_.schedule(index, due_ns(flow));
     } else {

@@ -7,7 +7,7 @@
 // (finish()). After active_ns a flow that goes on gives an interim record; its next one counts from
 // there.
 //
-// Eviction, where a new flow finds the table full: of the next 64 flows in the order of the slabs,
+// Eviction, where a new flow finds the table full: of the next 64 flows in the order of the table,
 // the first that is closing; else the longest silent, where that is at least evict_idle_ns; else
 // the oldest that was never answered; else the longest silent.
 #pragma once
@@ -91,6 +91,7 @@ class Engine {
     void look_at(std::uint32_t index);
     UnixNanos idle_ns(const Flow& flow) const;
     UnixNanos due_ns(const Flow& flow) const;
+    void set_look(Flow& flow) const;
 
     EngineOptions options_;
     FlowSink& sink_;
@@ -100,7 +101,9 @@ class Engine {
     FlowTable table_;
     EngineStats stats_;
     UnixNanos now_ns_ = 0;
-    std::uint32_t hand_ = 0;  // of the eviction
+    std::uint64_t now_s_ = 0;
+    UnixNanos least_idle_ns_;  // no timeout is shorter
+    std::uint32_t hand_ = 0;   // of the eviction
     std::uint32_t finished_ = 0;
     bool behind_ = false;  // more flows are due
     std::array<Decoded, batch_frames> decoded_;

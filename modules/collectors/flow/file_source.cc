@@ -15,6 +15,7 @@ namespace amoskys::flow {
 namespace {
 
 constexpr std::size_t buffer_bytes = 256 * 1024;
+constexpr std::size_t batch_frames = 64;
 
 struct Input {
     std::string name;
@@ -44,10 +45,15 @@ class FileSource final : public PacketSource {
             if (*step == TraceParser::Step::need_more)
                 break;
             AMOSKYS_TRY(wanted, filter_.matches(frame));
-            if (wanted)
-                frames_.push_back(frame);
-            else
+            if (!wanted) {
                 ++filtered_;
+                continue;
+            }
+            frames_.push_back(frame);
+            if (frames_.size() == batch_frames) {
+                engine.frames(frames_);
+                frames_.clear();
+            }
         }
         engine.frames(frames_);
         std::memmove(buffer_.data(), rest.data(), rest.size());

@@ -1,6 +1,6 @@
 // One tracked conversation: what the table holds per flow. Plain data of at most max_flow_bytes,
-// laid out so that a packet touches three cache lines: the key with the times, and the hot part of
-// each side. Sides: 0 = originator, 1 = responder.
+// laid out so that a packet touches three cache lines: what FlowHead has, and the hot part of each
+// side. Sides: 0 = originator, 1 = responder.
 #pragma once
 
 #include <array>
@@ -71,19 +71,25 @@ struct History {
 
 inline constexpr std::uint32_t no_flow = 0xffffffff;
 
-struct Flow {
+// The first cache line of a flow.
+struct FlowHead {
     FlowKey key;
     UnixNanos last_ns = 0;
+    std::uint32_t look_s = 0;  // Unix second before which only silence can end it or its record
     std::uint32_t hash = 0;
     std::uint16_t once = 0;  // letters of the history that stand there once
     std::uint16_t part = 0;  // records that the active timeout has made
-    std::uint16_t wheel_slot = 0;
     bool originator_is_low : 1 = true, partial : 1 = false, close_deferred : 1 = false,
                              answered : 1 = false, attempt_armed : 1 = false, closing : 1 = false,
-                             detected : 1 = false;  // the detection looks no further
+                             detected : 1 = false,  // the detection looks no further
+        handshake_seen : 1 = false;                 // handshake_us is known
     std::uint8_t service = 0;
     std::uint8_t unknown_payloads = 0;  // that the detection could not tell
     std::uint8_t interface = 0;
+};
+static_assert(sizeof(FlowHead) == 64);
+
+struct Flow : FlowHead {
     std::array<Side, 2> side;
     std::array<SideMore, 2> more;
     UnixNanos start_ns = 0;
@@ -93,7 +99,8 @@ struct Flow {
     std::uint32_t handshake_us = 0;    // SYN to the ACK of the SYN+ACK; 0: not seen
     std::uint32_t wheel_next = no_flow, wheel_previous = no_flow;
     std::uint32_t detection = no_flow;  // slot of the service detection
-    Layers layers;                      // of the first packet
+    std::uint16_t wheel_slot = 0;
+    Layers layers;  // of the first packet
     History history;
 
     UnixNanos begin_ns() const { return start_ns + begin_s * UnixNanos{1'000'000'000}; }

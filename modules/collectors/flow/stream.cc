@@ -124,10 +124,11 @@ bool all_delivered(const Side& side) {
 bool stream_acknowledged(Flow& flow, unsigned s, std::uint64_t at) {
     Side& side = flow.side[s];
     const SideMore& more = flow.more[s];
-    // A FIN takes a number and is no payload.
-    const std::int32_t past_fin = difference(static_cast<std::uint32_t>(at), more.fin_sequence);
-    if (side.fins > 0 && past_fin >= 0)
-        at -= static_cast<std::uint32_t>(past_fin) + 1U;
+    if (side.fins > 0) {  // a FIN takes a number and is no payload
+        const std::int32_t past_fin = difference(static_cast<std::uint32_t>(at), more.fin_sequence);
+        if (past_fin >= 0)
+            at -= static_cast<std::uint32_t>(past_fin) + 1U;
+    }
     // Signed: a position may be before the start.
     if (static_cast<std::int64_t>(at) <= static_cast<std::int64_t>(side.trimmed))
         return false;

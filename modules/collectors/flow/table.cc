@@ -1,6 +1,9 @@
 #include "modules/collectors/flow/table.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <memory>
 
 #include "core/base/check.h"
 
@@ -9,6 +12,11 @@ namespace {
 
 constexpr std::uint64_t second_ns = 1'000'000'000;
 constexpr std::size_t first_index = 1024;
+constexpr std::size_t huge_page = 2U << 20U;
+
+std::size_t whole_pages(std::size_t bytes) {
+    return (bytes + huge_page - 1) / huge_page * huge_page;
+}
 
 }  // namespace
 
@@ -16,11 +24,21 @@ FlowTable::FlowTable(std::size_t max_flows)
     : max_flows_(std::clamp<std::size_t>(max_flows, 1, no_flow - 1)),
       index_(first_index),
       mask_(first_index - 1) {
+    const std::size_t bytes = whole_pages(max_flows_ * sizeof(Flow));
+    void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    check(memory != MAP_FAILED, "flow table: the system gives the address space");
+    ::madvise(memory, bytes, MADV_HUGEPAGE);  // refused where the kernel has none: slower
+    flows_ = {static_cast<Flow*>(memory), Unmap{bytes}};
     wheel_.fill(no_flow);
 }
 
+void FlowTable::Unmap::operator()(Flow* flows) const {
+    ::munmap(flows, bytes);
+}
+
 std::size_t FlowTable::memory_bytes() const {
-    return slabs_.size() * sizeof(Slab) + index_.size() * sizeof(Entry);
+    return whole_pages(used_ * sizeof(Flow)) + index_.size() * sizeof(Entry);
 }
 
 std::uint32_t FlowTable::find(const FlowKey& key, std::uint64_t hash) const {
@@ -34,12 +52,17 @@ std::uint32_t FlowTable::find(const FlowKey& key, std::uint64_t hash) const {
     }
 }
 
-void FlowTable::prefetch_flow(std::uint32_t index) const {
-    const auto* line = reinterpret_cast<const char*>(&at(index));
-    __builtin_prefetch(line);
-    __builtin_prefetch(line + 64);
-    __builtin_prefetch(line + 128);
-    __builtin_prefetch(line + 192);
+void FlowTable::prefetch_flow(std::uint64_t hash) const {
+    const auto tag = static_cast<std::uint32_t>(hash);
+    for (std::uint64_t at = hash & mask_; index_[at].flow != no_flow; at = (at + 1) & mask_) {
+        if (index_[at].hash != tag)
+            continue;
+        const Flow& flow = this->at(index_[at].flow);
+        __builtin_prefetch(&flow);
+        __builtin_prefetch(&flow.side[0]);
+        __builtin_prefetch(&flow.side[1]);
+        return;
+    }
 }
 
 void FlowTable::put(std::uint32_t hash, std::uint32_t index) {
@@ -65,11 +88,8 @@ std::uint32_t FlowTable::insert(const FlowKey& key, std::uint64_t hash) {
         free_ = at(index).wheel_next;
     } else {
         index = static_cast<std::uint32_t>(used_++);
-        if (index / slab_flows == slabs_.size())
-            slabs_.push_back(std::make_unique<Slab>());
     }
-    Flow& flow = at(index);
-    flow = Flow();
+    Flow& flow = *std::construct_at(&at(index));
     flow.key = key;
     flow.hash = static_cast<std::uint32_t>(hash);
     flow.wheel_slot = not_on_wheel;

@@ -1,6 +1,7 @@
-// All tracked flows: an index with open addressing over slabs of flows, and a wheel of seconds that
-// says when each is to be looked at again. Bounded: max_flows. No clock: driven by packet times.
-// Not thread-safe.
+// All tracked flows: an index with open addressing over an array of flows, and a wheel of seconds
+// that says when each is to be looked at again. Bounded: max_flows, whose address space is taken at
+// once and whose memory as flows come, in huge pages where the kernel has them: packets go to flows
+// all over the table. No clock: driven by packet times. Not thread-safe.
 #pragma once
 
 #include <memory>
@@ -19,10 +20,8 @@ class FlowTable {
     // A new, empty flow with this key; the table must not be full. References to flows stay valid.
     std::uint32_t insert(const FlowKey& key, std::uint64_t hash);
     void erase(std::uint32_t index);
-    Flow& at(std::uint32_t index) { return slabs_[index / slab_flows]->flows[index % slab_flows]; }
-    const Flow& at(std::uint32_t index) const {
-        return slabs_[index / slab_flows]->flows[index % slab_flows];
-    }
+    Flow& at(std::uint32_t index) { return flows_.get()[index]; }
+    const Flow& at(std::uint32_t index) const { return flows_.get()[index]; }
     std::size_t size() const { return size_; }
     bool full() const { return size_ == max_flows_; }
     std::size_t slots() const { return used_; }  // indexes below this exist or existed
@@ -36,18 +35,20 @@ class FlowTable {
     // now_ns.
     std::uint32_t next_due(UnixNanos now_ns);
 
+    // For packets that come soon: first the place in the index, later what find() and the packet
+    // will touch of the flow that is probably the one.
     void prefetch_index(std::uint64_t hash) const { __builtin_prefetch(&index_[hash & mask_]); }
-    void prefetch_flow(std::uint32_t index) const;
+    void prefetch_flow(std::uint64_t hash) const;
 
     // Bytes that a flow costs with its share of the index.
     static constexpr std::size_t bytes_per_flow = sizeof(Flow) + 16;
 
   private:
-    static constexpr std::size_t slab_flows = 1024;
     static constexpr std::size_t wheel_slots = 512;
     static constexpr std::uint16_t not_on_wheel = 0xffff;
-    struct Slab {
-        std::array<Flow, slab_flows> flows;
+    struct Unmap {
+        std::size_t bytes;
+        void operator()(Flow* flows) const;
     };
     struct Entry {
         std::uint32_t hash = 0;
@@ -58,7 +59,7 @@ class FlowTable {
     void put(std::uint32_t hash, std::uint32_t index);
 
     std::size_t max_flows_;
-    std::vector<std::unique_ptr<Slab>> slabs_;
+    std::unique_ptr<Flow, Unmap> flows_;
     std::vector<Entry> index_;
     std::uint64_t mask_ = 0;
     std::size_t size_ = 0, used_ = 0;

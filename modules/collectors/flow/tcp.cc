@@ -384,9 +384,11 @@ unsigned Step::run() {
     if (segment_.has(tcp_ack)) {
         if (stream_acknowledged(flow_, me_ ^ 1U, acknowledged))
             check_end(me_ ^ 1U);
-        if (flow_.handshake_us == 0 && from_originator() && !segment_.has(tcp_syn) &&
-            (flow_.once & (1U << Once::syn)) != 0 && (flow_.once & (0x100U << Once::syn)) != 0)
+        if (!flow_.handshake_seen && from_originator() && !segment_.has(tcp_syn) &&
+            (flow_.once & (1U << Once::syn)) != 0 && (flow_.once & (0x100U << Once::syn)) != 0) {
+            flow_.handshake_seen = true;
             flow_.handshake_us = microseconds(now_ns_ - flow_.start_ns);
+        }
     }
     mine().seen = true;
     if (packet_.payload_bytes > 0 && !segment_.has(tcp_rst) && !underflow)

@@ -30,7 +30,7 @@ std::uint16_t TraceParser::u16(const std::uint8_t* in) const {
 }
 
 std::uint32_t TraceParser::u32(const std::uint8_t* in) const {
-    return swapped_ ? load_be32(in) : little(in);
+    return swapped_ ? be32(in) : little(in);
 }
 
 void TraceParser::take(ByteView& rest, std::size_t bytes) {
@@ -52,7 +52,7 @@ Result<bool> TraceParser::header(ByteView& rest) {
         form_ = Form::pcapng;
         return true;
     }
-    const std::uint32_t other = load_be32(rest.data());
+    const std::uint32_t other = be32(rest.data());
     swapped_ = other == magic_us || other == magic_ns;
     if (!swapped_ && magic != magic_us && magic != magic_ns)
         return bad("neither a pcap nor a pcapng file (no magic number of either)");
@@ -109,9 +109,9 @@ Result<TraceParser::Step> TraceParser::block(ByteView& rest, Frame& out) {
         if (is_section) {
             // The byte order of a section is told inside of its first block.
             const std::uint8_t* mark = rest.data() + block_header_bytes;
-            if (little(mark) != byte_order && load_be32(mark) != byte_order)
+            if (little(mark) != byte_order && be32(mark) != byte_order)
                 return bad("a section without a byte order mark");
-            swapped_ = load_be32(mark) == byte_order;
+            swapped_ = be32(mark) == byte_order;
         }
         const std::uint32_t type = u32(rest.data());
         const std::uint32_t length = u32(rest.data() + 4);

@@ -2,19 +2,13 @@
 // sources only.
 #pragma once
 
+#include "modules/collectors/flow/big_endian.h"
 #include "modules/collectors/flow/packet.h"
 
 namespace amoskys::flow {
 
 // Headers of one frame that are looked at, at most.
 inline constexpr unsigned max_steps = 32;
-
-inline std::uint16_t be16(const std::uint8_t* in) {
-    return static_cast<std::uint16_t>((in[0] << 8U) | in[1]);
-}
-inline std::uint32_t be24(const std::uint8_t* in) {
-    return (std::uint32_t{in[0]} << 16U) | (std::uint32_t{in[1]} << 8U) | in[2];
-}
 
 // What comes next in the frame.
 enum class Next : std::uint8_t {

@@ -336,7 +336,8 @@ TEST_CASE("the table keeps every flow through growth, removal and a flood") {
     for (const auto& event : wire.sink.events)
         counted += event.packets_sent() + event.packets_recv();
     CHECK(counted == sent);
-    CHECK(wire.engine.table().memory_bytes() <= 6144 * max_flow_bytes);
+    constexpr std::size_t huge_page = 2U << 20U;  // the last one may be empty
+    CHECK(wire.engine.table().memory_bytes() <= 5000 * max_flow_bytes + huge_page);
 }
 
 TEST_CASE("keys of one port spread by their addresses, whatever the secret") {
