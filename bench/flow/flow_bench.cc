@@ -99,11 +99,79 @@ std::filesystem::path traces() {
            "pcap/zeek/traces";
 }
 
-struct Contender {
-    std::string name;
-    std::function<int()> work;
-    std::uint64_t packets = 0;
-    std::vector<double> packets_per_second{};
+// One capture file, and who reads it.
+class Race {
+  public:
+    Race(std::string name, const std::filesystem::path& folder, const TrafficPace& pace)
+        : name_(std::move(name)),
+          file_(folder / (name_ + ".pcap")),
+          traffic_(write_traffic(
+              {{traces() / "wikipedia.pcap", 2500}, {traces() / "ssh/ssh.pcap", 1000}}, pace,
+              file_)),
+          peak_(ours(file_, false)) {  // also brings the file into memory
+        add("ours", [file = file_] { return ours(file, false).flows > 0 ? 0 : 1; });
+        add("ours, with services", [file = file_] { return ours(file, true).flows > 0 ? 0 : 1; });
+        add("softflowd", [file = file_, folder] {
+            return run_program({"softflowd", "-d", "-r", file, "-m", "1000000", "-p",
+                                folder / "pid", "-c", "none"});
+        });
+        add("nfpcapd", [file = file_, out = folder / "nfpcapd"] {
+            std::filesystem::create_directories(out);
+            return run_program({"nfpcapd", "-r", file, "-w", out});
+        });
+    }
+    void add_tshark() {
+        add("tshark", [file = file_] {
+            return run_program({"tshark", "-n", "-q", "-c", std::to_string(tshark_packets), "-z",
+                                "conv,ip", "-r", file});
+        });
+        contenders_.back().packets = std::min(tshark_packets, traffic_.packets);
+    }
+    void round() {
+        for (Contender& one : contenders_) {
+            const double seconds = cpu_seconds(one.work);
+            if (seconds > 0)
+                one.packets_per_second.push_back(static_cast<double>(one.packets) / seconds);
+        }
+    }
+    void report(std::vector<Row>& rows, std::vector<std::string>& notes) const {
+        const double states = median(contenders_[0].packets_per_second);
+        rows.push_back(
+            {name_ + ", states, IDs, serialized", "packets/s", states, states_bar, "wanted"});
+        rows.push_back({name_ + ", with payload detection", "packets/s",
+                        median(contenders_[1].packets_per_second), services_bar, "wanted"});
+        for (std::size_t i = 2; i < contenders_.size(); ++i) {
+            const Contender& peer = contenders_[i];
+            if (peer.packets_per_second.empty())
+                notes.push_back(peer.name + " is not installed or failed: left out");
+            else
+                rows.push_back({name_ + ", states, IDs, serialized", "packets/s", states,
+                                median(peer.packets_per_second), peer.name});
+        }
+        notes.push_back(name_ + ": " + std::to_string(traffic_.packets) + " packets, " +
+                        std::to_string(traffic_.bytes >> 20U) + " MiB, up to " +
+                        std::to_string(peak_.flows) + " flows at the same time.");
+    }
+    double flow_bytes() const {
+        return static_cast<double>(peak_.bytes) / static_cast<double>(peak_.flows);
+    }
+
+  private:
+    struct Contender {
+        std::string name;
+        std::function<int()> work;
+        std::uint64_t packets = 0;
+        std::vector<double> packets_per_second{};
+    };
+    void add(std::string name, std::function<int()> work) {
+        contenders_.push_back({std::move(name), std::move(work), traffic_.packets});
+    }
+
+    std::string name_;
+    std::filesystem::path file_;
+    Traffic traffic_;
+    Peak peak_;
+    std::vector<Contender> contenders_;
 };
 
 }  // namespace
@@ -115,69 +183,20 @@ int main(int argc, char** argv) {
                         traces().string() + ": the recorded traces are not there",
                         "set AMOSKYS_SHARED_DATA"));
     const ScratchFolder folder;
-    const std::string file = folder.path() / "traffic.pcap";
-    const Traffic traffic = write_traffic(
-        {{traces() / "wikipedia.pcap", 2500}, {traces() / "ssh/ssh.pcap", 1000}}, file);
-    const Peak peak = ours(file, false);  // also brings the file into memory
-    std::vector<Contender> contenders = {
-        {"ours, states and histories",
-         [&] {
-             ours(file, false);
-             return 0;
-         },
-         traffic.packets},
-        {"ours, with services",
-         [&] {
-             ours(file, true);
-             return 0;
-         },
-         traffic.packets},
-        {"softflowd",
-         [&] {
-             return run_program({"softflowd", "-d", "-r", file, "-m", "1000000", "-p",
-                                 folder.path() / "pid", "-c", "none"});
-         },
-         traffic.packets},
-        {"nfpcapd",
-         [&] {
-             const auto out = folder.path() / "nfpcapd";
-             std::filesystem::create_directories(out);
-             return run_program({"nfpcapd", "-r", file, "-w", out});
-         },
-         traffic.packets},
-        {"tshark",
-         [&] {
-             return run_program({"tshark", "-n", "-q", "-c", std::to_string(tshark_packets), "-z",
-                                 "conv,ip", "-r", file});
-         },
-         std::min(tshark_packets, traffic.packets)}};
-    std::vector<std::string> notes;
+    Race many("many flows", folder.path(), {});
+    many.add_tshark();
+    Race few("few flows", folder.path(), {.rounds = 100, .packet_us = 50});
     for (int round = 0; round < rounds; ++round) {
-        for (Contender& one : contenders) {
-            const double seconds = cpu_seconds(one.work);
-            if (seconds > 0)
-                one.packets_per_second.push_back(static_cast<double>(one.packets) / seconds);
-        }
+        many.round();
+        few.round();
     }
-    const double states = median(contenders[0].packets_per_second);
-    const double services = median(contenders[1].packets_per_second);
-    std::vector<Row> rows = {
-        {"states, histories, Community IDs, serialized", "packets/s", states, states_bar, "wanted"},
-        {"the same with payload detection", "packets/s", services, services_bar, "wanted"}};
-    for (std::size_t i = 2; i < contenders.size(); ++i) {
-        if (contenders[i].packets_per_second.empty())
-            notes.push_back(contenders[i].name + " is not installed or failed: left out");
-        else
-            rows.push_back({"states, histories, Community IDs, serialized", "packets/s", states,
-                            median(contenders[i].packets_per_second), contenders[i].name});
-    }
-    rows.push_back({"memory of a tracked flow", "bytes",
-                    static_cast<double>(peak.bytes) / static_cast<double>(peak.flows),
+    std::vector<Row> rows;
+    std::vector<std::string> notes = {"Per second of CPU time; tshark reads the first " +
+                                      std::to_string(tshark_packets) + " packets."};
+    many.report(rows, notes);
+    few.report(rows, notes);
+    rows.push_back({"memory of a tracked flow, many flows", "bytes", many.flow_bytes(),
                     flow_bytes_bar, "wanted at most"});
-    notes.push_back(
-        "Per second of CPU time. " + std::to_string(traffic.packets) + " packets, " +
-        std::to_string(traffic.bytes >> 20U) + " MiB, up to " + std::to_string(peak.flows) +
-        " flows at the same time; tshark reads the first " + std::to_string(tshark_packets) + ".");
     print(rows, notes, form);
     return 0;
 }

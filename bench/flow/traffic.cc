@@ -88,9 +88,29 @@ Progress load(const TrafficPart& part) {
     return out;
 }
 
+void write_copies(const std::string& frame, std::uint32_t copies, std::uint32_t round,
+                  std::uint32_t packet_us, std::FILE* out, Traffic& total) {
+    constexpr std::uint32_t began_s = 1'600'000'000;
+    for (std::uint32_t copy = 0; copy < copies; ++copy) {
+        std::string bytes = frame;
+        renumber(bytes, static_cast<std::uint16_t>(round * copies + copy));
+        const std::uint64_t time_us = total.packets * packet_us;
+        std::string record;
+        put32(record, began_s + static_cast<std::uint32_t>(time_us / 1'000'000));
+        put32(record, static_cast<std::uint32_t>(time_us % 1'000'000));
+        put32(record, static_cast<std::uint32_t>(bytes.size()));
+        put32(record, static_cast<std::uint32_t>(bytes.size()));
+        record += bytes;
+        std::fwrite(record.data(), 1, record.size(), out);
+        ++total.packets;
+        total.bytes += record.size();
+    }
+}
+
 }  // namespace
 
-Traffic write_traffic(const std::vector<TrafficPart>& parts, const std::filesystem::path& file) {
+Traffic write_traffic(const std::vector<TrafficPart>& parts, const TrafficPace& pace,
+                      const std::filesystem::path& file) {
     const File out(std::fopen(file.c_str(), "wb"), &std::fclose);
     if (out == nullptr)
         fail(errno_error("traffic", "cannot make " + file.string(), errno));
@@ -102,29 +122,21 @@ Traffic write_traffic(const std::vector<TrafficPart>& parts, const std::filesyst
     for (const TrafficPart& part : parts)
         traces.push_back(load(part));
     Traffic total;
-    constexpr std::uint32_t began_s = 1'600'000'000;
-    while (true) {
-        // The trace that is furthest behind: all end together.
-        const auto behind = std::min_element(
-            traces.begin(), traces.end(),
-            [](const Progress& a, const Progress& b) { return a.share() < b.share(); });
-        if (behind->over())
-            return total;
-        const std::string& frame = behind->frames[behind->next++];
-        for (std::uint32_t copy = 0; copy < behind->copies; ++copy) {
-            std::string bytes = frame;
-            renumber(bytes, static_cast<std::uint16_t>(copy));
-            std::string record;
-            put32(record, began_s + static_cast<std::uint32_t>(total.packets / 1'000'000));
-            put32(record, static_cast<std::uint32_t>(total.packets % 1'000'000));
-            put32(record, static_cast<std::uint32_t>(bytes.size()));
-            put32(record, static_cast<std::uint32_t>(bytes.size()));
-            record += bytes;
-            std::fwrite(record.data(), 1, record.size(), out.get());
-            ++total.packets;
-            total.bytes += record.size();
+    for (std::uint32_t round = 0; round < pace.rounds; ++round) {
+        for (Progress& trace : traces)
+            trace.next = 0;
+        while (true) {
+            // The trace that is furthest behind: all end together.
+            const auto behind = std::min_element(
+                traces.begin(), traces.end(),
+                [](const Progress& a, const Progress& b) { return a.share() < b.share(); });
+            if (behind->over())
+                break;
+            write_copies(behind->frames[behind->next++], behind->copies / pace.rounds, round,
+                         pace.packet_us, out.get(), total);
         }
     }
+    return total;
 }
 
 }  // namespace amoskys::bench
