@@ -18,8 +18,10 @@ import time
 import urllib.request
 
 AMOSKYS = os.environ["AMOSKYS"]
+STORM = os.environ["AMOSKYS_BENCH_STORM"]
+STORM_RATE = 2000
 PROCESSES = int(os.environ.get("AMOSKYS_BENCH_PROCESSES", "2000"))
-EXECS = int(os.environ.get("AMOSKYS_BENCH_EXECS", "8000"))
+EXECS = int(os.environ.get("AMOSKYS_BENCH_EXECS", "20000"))
 ROUNDS = 3
 SCANS = 20
 # Of the executable every AMOSKYS_ variable is a setting.
@@ -141,16 +143,16 @@ class Bench:
             one.wait()
 
     def storm(self):
-        """Programs that end at once, from two shells, and what is lost or late of them."""
+        """Programs that end at once, at the rate that is wanted and a little more, and what is lost or late of them."""
         process, http = self.agent("storm", "--interval", "30s")
         before, cpu, began = self.counters(http), cpu_ns(process.pid), time.monotonic()
         if not before.get("amoskys_proc_life_cycle_active"):
             self.notes.append("the kernel gives no process events here: no storm")
             return
-        script = f"i=0; while [ $i -lt {EXECS // 2} ]; do /bin/true; i=$((i+1)); done"
-        shells = [self.start(["/bin/dash", "-c", script]) for _ in range(2)]
-        for shell in shells:
-            shell.wait()
+        generators = [self.start([STORM, str(EXECS // 2), str(STORM_RATE // 2), "/bin/true"], stdout=subprocess.DEVNULL)
+                      for _ in range(2)]
+        if any(generator.wait() for generator in generators):
+            raise SystemExit("bench proc: the storm failed")
         took = time.monotonic() - began
         time.sleep(1)
         after, used = self.counters(http), cpu_ns(process.pid) - cpu
