@@ -13,10 +13,14 @@ void skip_spaces(std::string_view& text) {
         text.remove_prefix(1);
 }
 
+bool ends_word(char c) {
+    return c == ' ' || c == '\t' || c == '\n';
+}
+
 std::string_view take_word(std::string_view& text) {
     skip_spaces(text);
     std::size_t end = 0;
-    while (end < text.size() && text[end] != ' ' && text[end] != '\t' && text[end] != '\n')
+    while (end < text.size() && !ends_word(text[end]))
         ++end;
     const auto word = text.substr(0, end);
     text.remove_prefix(end);
@@ -27,6 +31,22 @@ template <class T>
 bool number(std::string_view word, T& out) {
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), out);
     return error == std::errc() && end == word.data() + word.size();
+}
+
+// A word that is a number of 64 bits, signed or not. In one pass over almost all.
+bool take_field(std::string_view& text, std::int64_t& out) {
+    skip_spaces(text);
+    const char* const all = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), all, out);
+    if (error == std::errc() && (end == all || ends_word(*end))) {
+        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+        return true;
+    }
+    std::uint64_t large = 0;
+    if (!number(take_word(text), large))
+        return false;
+    out = static_cast<std::int64_t>(large);
+    return true;
 }
 
 bool plain_ascii(std::string_view text) {
@@ -79,16 +99,10 @@ std::optional<Stat> parse_stat(std::string_view text) {
     if (state.size() != 1)
         return std::nullopt;
     stat.state = state.front();
-    std::int64_t fields[22] = {};  // stat fields 4..25; all fit 64 bits signed but 25 (rsslim)
-    for (int i = 0; i < 21; ++i) {
-        const auto word = take_word(text);
-        if (!number(word, fields[i])) {
-            std::uint64_t large = 0;
-            if (!number(word, large))
-                return std::nullopt;
-            fields[i] = static_cast<std::int64_t>(large);
-        }
-    }
+    std::int64_t fields[21] = {};  // stat fields 4..24
+    for (std::int64_t& one : fields)
+        if (!take_field(text, one))
+            return std::nullopt;
     const auto field = [&fields](int number_in_stat) { return fields[number_in_stat - 4]; };
     stat.ppid = static_cast<std::uint32_t>(field(4));
     stat.pgid = static_cast<std::uint32_t>(field(5));

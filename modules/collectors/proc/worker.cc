@@ -60,8 +60,7 @@ Result<> Worker::prime() {
     return {};
 }
 
-void Worker::add(messaging::ProcessEvent event) {
-    metrics_.add(ProcMetrics::events, event.kind(), 1);
+void Worker::add(messaging::ProcessEvent&& event) {
     chunk_size_bytes_ += event.ByteSizeLong() + 8;  // tag and length in the batch
     chunk_.push_back(std::move(event));
     if (chunk_size_bytes_ >= chunk_bytes)
@@ -74,11 +73,22 @@ void Worker::add_exits() {
     exits_.clear();
 }
 
+// In runs: a scan's events are almost all of one kind.
+void Worker::count_kinds() {
+    for (std::size_t i = 0, end = 0; i < chunk_.size(); i = end) {
+        while (end < chunk_.size() && chunk_[end].kind() == chunk_[i].kind())
+            ++end;
+        metrics_.add(ProcMetrics::events, chunk_[i].kind(), end - i);
+    }
+}
+
 void Worker::hand_over() {
     Output output;
     if (!chunk_.empty()) {
         metrics_.add(ProcMetrics::bytes, "", chunk_size_bytes_);
+        count_kinds();
         output.processes.swap(chunk_);
+        chunk_.reserve(output.processes.size());  // the next one is about as long
         chunk_size_bytes_ = 0;
     }
     if (observations_.events_size() != 0) {
@@ -141,20 +151,18 @@ void Worker::scan_one(Pid pid) {
         metrics_.add(ProcMetrics::skipped, reasons[static_cast<std::size_t>(outcome)], 1);
         return;
     }
-    messaging::ProcessEvent before;
-    bool has_before = false;
+    std::optional<messaging::ProcessEvent> before;
     if (sample_.detailed)
         if (const auto* const known = tracker_.find(pid);
             known != nullptr && known->start_ticks == sample_.event.start_ticks()) {
-            before.set_uid(known->last.uid());
+            before.emplace().set_uid(known->last.uid());
             if (known->last.has_euid())
-                before.set_euid(known->last.euid());
-            has_before = true;
+                before->set_euid(known->last.euid());
         }
     tracker_.observe(sample_, exits_);
     add_exits();
     if (sample_.detailed)
-        judge_sample(sample_, has_before ? &before : nullptr, nullptr, false);
+        judge_sample(sample_, before ? &*before : nullptr, nullptr, false);
     add(std::move(sample_.event));
 }
 

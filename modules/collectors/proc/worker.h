@@ -61,8 +61,9 @@ class Worker {
         Capture capture;
     };
 
-    void add(messaging::ProcessEvent event);
+    void add(messaging::ProcessEvent&& event);
     void add_exits();
+    void count_kinds();
     void scan_one(Pid pid);
     void count_source();
     void receive();

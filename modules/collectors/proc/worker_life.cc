@@ -165,7 +165,7 @@ void Worker::handle_exec(Pending& pending, const Moment& at) {
     sample.event.set_observed_by(source_name_);
     if (read)
         judge_sample(sample, has_before ? &before : nullptr, nullptr, true);
-    add(sample.event);
+    add(std::move(sample.event));
 }
 
 // Says nothing by itself: it is the moment to look.
