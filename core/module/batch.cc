@@ -60,6 +60,21 @@ void put_field(std::string& out, std::uint32_t field, std::string_view bytes) {
     coded.WriteRaw(bytes.data(), static_cast<int>(bytes.size()));
 }
 
+// The field with the message in it. `bytes`: what ByteSizeLong() said of this object just now.
+std::string field_with(std::uint32_t field, const google::protobuf::MessageLite& message,
+                       std::size_t bytes) {
+    const std::uint32_t tag = field << 3 | 2U;
+    const auto length = static_cast<std::uint32_t>(bytes);
+    std::string out(
+        CodedOutputStream::VarintSize32(tag) + CodedOutputStream::VarintSize32(length) + bytes,
+        '\0');
+    auto* at = reinterpret_cast<std::uint8_t*>(out.data());
+    at = CodedOutputStream::WriteVarint32ToArray(tag, at);
+    at = CodedOutputStream::WriteVarint32ToArray(length, at);
+    message.SerializeWithCachedSizesToArray(at);
+    return out;
+}
+
 void put_varint(std::string& out, std::uint32_t field, std::uint64_t value) {
     StringOutputStream stream(&out);
     CodedOutputStream coded(&stream);
@@ -241,8 +256,9 @@ io::Task<Result<>> BatchEmitter::emit_urgent(messaging::DeviceTelemetry record) 
         const Result<> room = co_await spool->wait_room();
         AMOSKYS_CO_TRY_VOID(room);
         Spool::Payload payload;
-        put_field(payload.bytes, field_of(messaging::TelemetryBatch::kTelemetryRecordsFieldNumber),
-                  part.SerializeAsString());
+        payload.bytes =
+            field_with(field_of(messaging::TelemetryBatch::kTelemetryRecordsFieldNumber), part,
+                       part.ByteSizeLong());
         payload.events = static_cast<std::uint64_t>(part.events_size());
         std::tie(payload.first_event_ns, payload.last_event_ns) = times_of(part);
         payload.priority = wire::Priority::urgent;
@@ -264,18 +280,24 @@ io::Task<Result<>> BatchEmitter::emit(messaging::DeviceTelemetry record) {
             co_return Result<>();
     }
     const std::uint64_t record_bytes = record.ByteSizeLong();
-    Result<std::vector<messaging::DeviceTelemetry>> split =
-        split_record(std::move(record), limits_.max_bytes);
-    if (split.has_error()) {
-        collected(record_bytes);
-        update_ratio();
-        co_return split.error();
+    std::vector<messaging::DeviceTelemetry> parts;
+    const bool whole = record_bytes <= limits_.max_bytes;
+    if (!whole) {
+        Result<std::vector<messaging::DeviceTelemetry>> split =
+            split_record(std::move(record), limits_.max_bytes);
+        if (split.has_error()) {
+            collected(record_bytes);
+            update_ratio();
+            co_return split.error();
+        }
+        parts = std::move(*split);
     }
-    const std::vector<messaging::DeviceTelemetry> parts = std::move(*split);
-    for (const messaging::DeviceTelemetry& part : parts) {
-        std::string entry;
-        put_field(entry, field_of(messaging::TelemetryBatch::kTelemetryRecordsFieldNumber),
-                  part.SerializeAsString());
+    for (std::size_t i = 0; i < (whole ? 1 : parts.size()); ++i) {
+        const messaging::DeviceTelemetry& part = whole ? record : parts[i];
+        // Counting the bytes costs as much as writing them: once for a record that stays whole.
+        const std::size_t bytes = whole ? record_bytes : part.ByteSizeLong();
+        std::string entry = field_with(
+            field_of(messaging::TelemetryBatch::kTelemetryRecordsFieldNumber), part, bytes);
         collected(entry.size());
         const auto events = static_cast<std::uint64_t>(part.events_size());
         const std::pair<UnixNanos, UnixNanos> times = times_of(part);
@@ -290,9 +312,8 @@ io::Task<Result<>> BatchEmitter::emit(std::string device_id,
                                       std::vector<messaging::ProcessEvent> processes) {
     const UnixNanos now = clock_.now_ns();
     for (const messaging::ProcessEvent& process : processes) {
-        std::string entry;
-        put_field(entry, field_of(messaging::TelemetryBatch::kProcessesFieldNumber),
-                  process.SerializeAsString());
+        std::string entry = field_with(field_of(messaging::TelemetryBatch::kProcessesFieldNumber),
+                                       process, process.ByteSizeLong());
         collected(entry.size());
         const UnixNanos time = process.event_time_ns() == 0 ? now : process.event_time_ns();
         const std::pair<UnixNanos, UnixNanos> times{time, time};
@@ -306,9 +327,8 @@ io::Task<Result<>> BatchEmitter::emit(std::string device_id,
 io::Task<Result<>> BatchEmitter::emit(std::string device_id,
                                       std::vector<messaging::FlowEvent> flows) {
     for (const messaging::FlowEvent& flow : flows) {
-        std::string entry;
-        put_field(entry, field_of(messaging::TelemetryBatch::kFlowsFieldNumber),
-                  flow.SerializeAsString());
+        std::string entry = field_with(field_of(messaging::TelemetryBatch::kFlowsFieldNumber), flow,
+                                       flow.ByteSizeLong());
         collected(entry.size());
         const std::pair<UnixNanos, UnixNanos> times{flow.start_time(), flow.end_time()};
         const Result<> added = co_await add(Content::flows, device_id, std::move(entry), 1, times);
