@@ -47,15 +47,15 @@ bool from_hex(std::string_view text, Bytes& out) {
 }
 
 std::string to_base64(ByteView bytes) {
-    std::string out;
-    out.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::string out((bytes.size() + 2) / 3 * 4, '=');
+    char* to = out.data();
+    for (std::size_t i = 0; i < bytes.size(); i += 3, to += 4) {
         const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
         std::uint32_t group = 0;
         for (std::size_t k = 0; k < 3; ++k)
             group = (group << 8) | (k < n ? bytes[i + k] : 0U);
-        for (std::size_t k = 0; k < 4; ++k)
-            out += k <= n ? base64_digits[(group >> (18 - 6 * k)) & 63U] : '=';
+        for (std::size_t k = 0; k <= n; ++k)
+            to[k] = base64_digits[(group >> (18 - 6 * k)) & 63U];
     }
     return out;
 }

@@ -46,12 +46,9 @@ struct FlowKey {
     std::uint8_t one_way = 0;
     std::uint8_t unused = 0;
     bool operator==(const FlowKey& other) const {
-        std::uint64_t different = 0;
-        for (std::size_t i = 0; i < words; ++i)
-            different |= word(i) ^ other.word(i);
-        return different == 0;
+        return ((word(0) ^ other.word(0)) | (word(1) ^ other.word(1)) | (word(2) ^ other.word(2)) |
+                (word(3) ^ other.word(3)) | (word(4) ^ other.word(4))) == 0;
     }
-    static constexpr std::size_t words = 5;
     std::uint64_t word(std::size_t i) const {
         std::uint64_t out;
         std::memcpy(&out, reinterpret_cast<const char*>(this) + i * sizeof out, sizeof out);

@@ -19,6 +19,7 @@ class Filter {
     static Result<Filter> make(const std::string& expression);
     // True for all frames where the expression is empty.
     Result<bool> matches(const Frame& frame);
+    bool empty() const { return expression_.empty(); }
 
   private:
     struct Program;

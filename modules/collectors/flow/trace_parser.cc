@@ -11,7 +11,7 @@ constexpr std::uint32_t block_interface = 1, block_packet = 2, block_simple = 3,
 constexpr std::size_t pcap_header_bytes = 24, record_header_bytes = 16, block_header_bytes = 8;
 constexpr std::uint64_t second_ns = 1'000'000'000;
 
-std::uint32_t little(const std::uint8_t* in) {
+inline std::uint32_t little(const std::uint8_t* in) {
     return in[0] | (std::uint32_t{in[1]} << 8U) | (std::uint32_t{in[2]} << 16U) |
            (std::uint32_t{in[3]} << 24U);
 }
@@ -29,11 +29,11 @@ std::uint16_t TraceParser::u16(const std::uint8_t* in) const {
     return static_cast<std::uint16_t>(swapped_ ? (in[0] << 8U) | in[1] : (in[1] << 8U) | in[0]);
 }
 
-std::uint32_t TraceParser::u32(const std::uint8_t* in) const {
+inline std::uint32_t TraceParser::u32(const std::uint8_t* in) const {
     return swapped_ ? be32(in) : little(in);
 }
 
-void TraceParser::take(ByteView& rest, std::size_t bytes) {
+inline void TraceParser::take(ByteView& rest, std::size_t bytes) {
     rest = rest.subspan(bytes);
     offset_ += bytes;
 }
