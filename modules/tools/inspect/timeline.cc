@@ -8,7 +8,7 @@
 #include "core/wire/legacy.h"
 #include "modules/tools/inspect/inspect_verbs.h"
 #include "modules/tools/inspect/log_access.h"
-#include "modules/tools/inspect/time_zone.h"
+#include "core/base/time_zone.h"
 
 namespace amoskys::modules::inspect {
 

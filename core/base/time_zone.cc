@@ -1,4 +1,4 @@
-#include "modules/tools/inspect/time_zone.h"
+#include "core/base/time_zone.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -7,7 +7,7 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 
-namespace amoskys::modules::inspect {
+namespace amoskys {
 
 namespace {
 
@@ -162,4 +162,4 @@ unsigned TimeZone::hour(UnixNanos time_ns) const {
     return static_cast<unsigned>(of_day / 3600);
 }
 
-}  // namespace amoskys::modules::inspect
+}  // namespace amoskys

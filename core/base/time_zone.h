@@ -1,5 +1,5 @@
 // Local time by a fixed offset or a file of the time zone database (RFC 8536, versions 1 to 4).
-// Used by timeline. Immutable; any thread.
+// Used by inspect timeline and etl. Immutable; any thread.
 //
 // After the last transition of a file the rule in its footer is not evaluated: that transition's
 // offset goes on. Debian's files list transitions up to 2037.
@@ -15,7 +15,7 @@
 #include "core/base/clock.h"
 #include "core/base/result.h"
 
-namespace amoskys::modules::inspect {
+namespace amoskys {
 
 class TimeZone {
   public:
@@ -43,4 +43,4 @@ class TimeZone {
 inline constexpr std::string_view zone_database = "/usr/share/zoneinfo";
 inline constexpr std::string_view local_zone_file = "/etc/localtime";
 
-}  // namespace amoskys::modules::inspect
+}  // namespace amoskys
