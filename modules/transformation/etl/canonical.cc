@@ -1,24 +1,70 @@
 #include "modules/transformation/etl/canonical.h"
 
-#include <cmath>
+#include <algorithm>
 
 namespace amoskys::etl {
 
+namespace {
+
+// Units of the sources and what becomes of them. Ticks are hundredths of a
+// second: of a gauge (uptimes) they become seconds, per second (CPU times) they
+// are percent of one CPU.
+struct Conversion {
+    std::string_view unit, to;
+    double scale;
+};
+constexpr Conversion gauges[] = {{"KiB", "MiB", 1.0 / 1024}, {"ticks", "s", 0.01}};
+constexpr Conversion rates[] = {{"ticks/s", "percent", 1}};
+
+Conversion conversion_of(const std::string& unit, bool is_rate) {
+    for (const Conversion& known : is_rate ? std::span<const Conversion>(rates) : gauges)
+        if (known.unit == unit)
+            return known;
+    return {unit, unit, 1};
+}
+
+// Of a counter, per second.
+std::string unit_of(std::string_view unit, bool is_rate) {
+    if (!is_rate)
+        return std::string(unit);
+    return unit.empty() ? "1/s" : std::string(unit) + "/s";
+}
+
+}  // namespace
+
 std::uint32_t MetricTable::id(std::string_view name, std::string_view unit, bool is_rate) {
-    // A metric that comes as gauge and as counter is two metrics; the suffix tells them apart.
-    CanonicalMetric metric{std::string(name), std::string(unit), is_rate};
-    if (is_rate) {
+    const std::string came = unit_of(unit, is_rate);
+    CanonicalMetric metric;
+    metric.name = name;
+    // A metric that comes as gauge and as counter is two metrics; the suffix
+    // tells them apart.
+    if (is_rate)
         metric.name += "_rate";
-        metric.unit = unit.empty() ? "1/s" : metric.unit + "/s";
-    }
+    metric.unit = conversion_of(came, is_rate).to;
+    metric.is_rate = is_rate;
+    metric.ingredient = ingredient_of(metric.name);
     return add(std::move(metric));
+}
+
+std::uint32_t MetricTable::derived(std::size_t form) {
+    derived_.resize(derived_forms().size());
+    if (!derived_[form]) {
+        CanonicalMetric metric;
+        metric.name = derived_forms()[form].name;
+        metric.unit = derived_forms()[form].unit;
+        derived_[form] = add(std::move(metric));
+    }
+    return *derived_[form];
 }
 
 std::uint32_t MetricTable::add(CanonicalMetric metric) {
     const auto [place, is_new] =
         ids_.try_emplace(metric.name, static_cast<std::uint32_t>(metrics_.size()));
-    if (is_new)
+    if (is_new) {
+        metric.is_key =
+            std::find(key_metrics_.begin(), key_metrics_.end(), metric.name) != key_metrics_.end();
         metrics_.push_back(std::move(metric));
+    }
     return place->second;
 }
 
@@ -47,10 +93,33 @@ std::uint32_t Canonicalizer::source_of(const wire::Event& event) {
         source.is_counter = is_counter;
         source.is_uptime = event.metric == "sysUpTime";
         source.canonical = metrics_.id(event.metric, event.unit, is_counter);
+        source.scale = conversion_of(unit_of(event.unit, is_counter), is_counter).scale;
+        source.ingredient = metrics_.at(source.canonical).ingredient;
+        source.counts = roles_.counts(source.ingredient, source.index);
         sources_.push_back(std::move(source));
     }
     next_guess_ = (place->second + 1) % static_cast<std::uint32_t>(sources_.size());
     return place->second;
+}
+
+void Canonicalizer::read_text(const wire::Event& event, std::string_view text) {
+    if (event.index.empty() || !roles_.learn(event.metric, event.index, text))
+        return;
+    for (Source& source : sources_)
+        if (source.index == event.index)
+            source.counts = roles_.counts(source.ingredient, source.index);
+}
+
+// A metric that the device publishes itself goes before one that is made of
+// others.
+void Canonicalizer::derive(std::vector<CanonicalSample>& out) {
+    derived_.clear();
+    ingredients_.derive(derived_);
+    for (const auto& [form, value] : derived_) {
+        const std::uint32_t metric = metrics_.derived(form);
+        if (std::find(touched_.begin(), touched_.end(), metric) == touched_.end())
+            out.push_back({metric, value});
+    }
 }
 
 void Canonicalizer::add(std::uint32_t metric, double value) {
@@ -73,8 +142,9 @@ bool Canonicalizer::rate(const Source& source, const RawSample& sample, double& 
     double increase = sample.value - source.value;
     const bool restarted = uptime_known_ && uptime_fell_ns_ > source.time_ns;
     if (increase < 0 || restarted) {
-        // A decrease is a wrap only of a counter of 32 bits whose device did not restart, and only
-        // where the way round is the shorter one; everything else is a reset and gives no rate.
+        // A decrease is a wrap only of a counter of 32 bits whose device did not
+        // restart, and only where the way round is the shorter one; everything else
+        // is a reset and gives no rate.
         const bool wrapped = uptime_known_ && !restarted && source.value < width32 &&
                              increase + width32 < width32 / 2;
         ++(wrapped ? counts_.counter_wraps : counts_.counter_resets);
@@ -108,20 +178,19 @@ void Canonicalizer::instant(UnixNanos time_ns, std::span<const RawSample> sample
         source.has_value = true;
         source.time_ns = time_ns;
         source.value = sample.value;
-        if (usable)
-            add(source.canonical, value);
+        if (!usable)
+            continue;
+        add(source.canonical, value * source.scale);
+        if (source.ingredient != Ingredient::none && source.counts)
+            ingredients_.add(source.ingredient, value);
     }
-    for (const auto& [metric, median] : medians_)
-        if (metric >= sums_.size() || sums_[metric].count == 0) {
-            add(metric, median);
-            ++counts_.filled;
-        }
     for (const std::uint32_t metric : touched_) {
         Sum& sum = sums_[metric];
         const bool summed = metrics_.at(metric).is_rate;
         out.push_back({metric, summed ? sum.total : sum.total / sum.count});
         sum = {};
     }
+    derive(out);
 }
 
 }  // namespace amoskys::etl

@@ -1,11 +1,13 @@
-// Stage 1, canonical rows: the metric events of one device, in order of event time, become series
-// of finite numbers: counters as rates per second, the rows of a table aggregated, texts left out.
-// README.md states the rules. No I/O, no clock. Not thread-safe.
+// Stage 1, canonical rows: the metric events of one device, in order of event
+// time, become series of finite numbers: counters as rates per second, units of
+// one kind, the rows of a table aggregated, texts left out, and the derived
+// metrics of derive.h beside them. README.md states the rules. No I/O, no
+// clock. Not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,19 +16,21 @@
 
 #include "core/base/clock.h"
 #include "core/wire/event.h"
+#include "modules/transformation/etl/derive.h"
 
 namespace amoskys::etl {
 
-// What became of the metric events of a run, for the summary.
+// What became of the events of a run, for the summary.
 struct CanonicalCounts {
-    std::uint64_t samples = 0;     // metric values taken
-    std::uint64_t texts = 0;       // metrics that are no numbers
-    std::uint64_t not_finite = 0;  // NaN and infinity
-    std::uint64_t duplicates = 0;  // same device, time, metric and index again
-    std::uint64_t late = 0;        // older than the lateness allows
-    std::uint64_t ahead = 0;       // event time far after reception, or 0
+    std::uint64_t samples = 0;               // metric values taken
+    std::uint64_t texts = 0;                 // metrics that are no numbers
+    std::uint64_t not_finite = 0;            // NaN and infinity
+    std::uint64_t duplicates = 0;            // same device, time, metric and index again
+    std::uint64_t processes = 0, flows = 0;  // events of these kinds taken
+    std::uint64_t legacy = 0;                // the earlier system's heartbeats, which are no flows
+    std::uint64_t late = 0;                  // older than the lateness allows
+    std::uint64_t ahead = 0;                 // event time far after reception, or 0
     std::uint64_t counter_starts = 0, counter_resets = 0, counter_wraps = 0;
-    std::uint64_t filled = 0;  // by --fill device-median
 };
 
 // A metric of the run after this stage, the same for all devices.
@@ -34,23 +38,31 @@ struct CanonicalMetric {
     std::string name;  // "ifInOctets_rate", "laLoad1"
     std::string unit;  // "bytes/s"
     bool is_rate = false;
+    bool is_key = false;  // one of etl.key_metrics
+    Ingredient ingredient = Ingredient::none;
 };
 
 // Names to ids, shared by all devices of a run. An id stays for the run.
 class MetricTable {
   public:
+    explicit MetricTable(std::vector<std::string> key_metrics = {})
+        : key_metrics_(std::move(key_metrics)) {}
     // Of a metric as it came: "ifInOctets", "bytes", counter.
     std::uint32_t id(std::string_view name, std::string_view unit, bool is_rate);
     std::uint32_t add(CanonicalMetric metric);
+    std::uint32_t derived(std::size_t form);  // of derived_forms()
     const CanonicalMetric& at(std::uint32_t id) const { return metrics_[id]; }
     std::size_t size() const { return metrics_.size(); }
 
   private:
+    std::vector<std::string> key_metrics_;
     std::deque<CanonicalMetric> metrics_;
     std::unordered_map<std::string, std::uint32_t> ids_;
+    std::vector<std::optional<std::uint32_t>> derived_;
 };
 
-// One value as it came, waiting for its turn. `source` is the (metric, index) of the device.
+// One value as it came, waiting for its turn. `source` is the (metric, index)
+// of the device.
 struct RawSample {
     UnixNanos time_ns = 0;
     std::uint32_t source = 0;
@@ -68,23 +80,26 @@ class Canonicalizer {
     Canonicalizer(MetricTable& metrics, CanonicalCounts& counts)
         : metrics_(metrics), counts_(counts) {}
 
-    // The number of the (metric, index) of an event; stays for the device's lifetime.
+    // The number of the (metric, index) of an event; stays for the device's
+    // lifetime.
     std::uint32_t source_of(const wire::Event& event);
 
-    // All samples of one instant, in the order of their arrival; instants rise from call to call.
-    // Appends one canonical sample per metric to `out`.
+    // A metric that is a text: it may say what a row is.
+    void read_text(const wire::Event& event, std::string_view text);
+
+    // All samples of one instant, in the order of their arrival; instants rise
+    // from call to call. Appends one canonical sample per metric to `out`.
     void instant(UnixNanos time_ns, std::span<const RawSample> samples,
                  std::vector<CanonicalSample>& out);
-
-    // With medians (of the device, by metric id), instant() adds a sample for each metric that the
-    // instant lacks.
-    void fill_with(std::map<std::uint32_t, double> medians) { medians_ = std::move(medians); }
 
   private:
     struct Source {
         std::string metric, index;
         std::uint32_t canonical = 0;
         bool is_counter = false, is_uptime = false;
+        bool counts = true;  // in derived metrics
+        Ingredient ingredient = Ingredient::none;
+        double scale = 1;  // to the canonical unit
         bool has_value = false;
         UnixNanos time_ns = 0;  // of `value`
         double value = 0;
@@ -95,6 +110,7 @@ class Canonicalizer {
     };
 
     void add(std::uint32_t metric, double value);
+    void derive(std::vector<CanonicalSample>& out);
     bool rate(const Source& source, const RawSample& sample, double& out);
 
     MetricTable& metrics_;
@@ -105,7 +121,9 @@ class Canonicalizer {
     std::uint32_t next_guess_ = 0;
     std::vector<Sum> sums_;               // by metric id
     std::vector<std::uint32_t> touched_;  // metric ids with a sum at this instant
-    std::map<std::uint32_t, double> medians_;
+    RowRoles roles_;
+    Ingredients ingredients_;
+    std::vector<std::pair<std::size_t, double>> derived_;
     UnixNanos uptime_fell_ns_ = 0;  // latest instant at which the uptime went back
     bool uptime_known_ = false;
 };

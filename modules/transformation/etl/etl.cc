@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cmath>
 
 #include "core/base/file.h"
 
@@ -66,33 +69,34 @@ Json metadata(const TableWriter& table, const TableWriter::Layout& layout,
     return {{"schema", "amoskys.feature_metadata/1"},
             {"table", table_name},
             {"rows", table.rows()},
-            {"windows", window_json(request.engine)},
-            {"fill", request.fill_with_median ? "device-median" : "none"},
+            {"windows", window_json(request.batch.engine)},
+            {"fill", request.batch.fill_with_median ? "device-median" : "none"},
             {"columns", std::move(columns)}};
 }
 
-Json summary(const Engine& engine, const TableWriter& table, const EventSource& source,
+Json summary(const Batch& batch, const TableWriter& table, const EventSource& source,
              const RunRequest& request) {
-    const CanonicalCounts& counts = engine.counts();
+    const Intake& intake = batch.intake();
+    const CanonicalCounts& counts = intake.counts();
     const double span_hours =
         counts.samples == 0 ? 0
-                            : static_cast<double>(engine.last_ns() - engine.first_ns()) / 3.6e12;
+                            : static_cast<double>(intake.last_ns() - intake.first_ns()) / 3.6e12;
     return {{"schema", "amoskys.pipeline_summary/1"},
             {"execution_date", json::time(request.now_ns)},
             {"status", "SUCCESS"},
             {"data_source", source.description()},
             {"rows", table.rows()},
-            {"total_features", engine.columns().columns().size()},
-            {"devices", engine.devices()},
-            {"metrics", engine.metrics().size()},
-            {"first_time", counts.samples == 0 ? Json() : json::time(engine.first_ns())},
-            {"last_time", json::time(engine.last_ns())},
+            {"total_features", batch.columns().columns().size()},
+            {"devices", intake.devices()},
+            {"metrics", batch.metrics().size()},
+            {"first_time", counts.samples == 0 ? Json() : json::time(intake.first_ns())},
+            {"last_time", json::time(intake.last_ns())},
             {"time_span_hours", span_hours},
-            {"windows", window_json(request.engine)},
-            {"fill", request.fill_with_median ? "device-median" : "none"},
+            {"windows", window_json(request.batch.engine)},
+            {"fill", request.batch.fill_with_median ? "device-median" : "none"},
             {"samples",
              {{"used", counts.samples - counts.duplicates},
-              {"filled", counts.filled},
+              {"filled", batch.filled()},
               {"duplicates", counts.duplicates},
               {"texts", counts.texts},
               {"not_finite", counts.not_finite},
@@ -100,7 +104,10 @@ Json summary(const Engine& engine, const TableWriter& table, const EventSource& 
               {"ahead_of_reception", counts.ahead},
               {"counter_starts", counts.counter_starts},
               {"counter_resets", counts.counter_resets},
-              {"counter_wraps", counts.counter_wraps}}},
+              {"counter_wraps", counts.counter_wraps},
+              {"processes", counts.processes},
+              {"flows", counts.flows},
+              {"legacy_heartbeats", counts.legacy}}},
             {"output_files",
              {{"full_csv", (request.folder / table_name).string()},
               {"metadata_file", (request.folder / metadata_name).string()},
@@ -109,11 +116,31 @@ Json summary(const Engine& engine, const TableWriter& table, const EventSource& 
 
 }  // namespace
 
+Result<std::pair<std::string, double>> parse_threshold(std::string_view text) {
+    const std::size_t equals = text.rfind('=');
+    double limit = 0;
+    if (equals != std::string_view::npos && equals > 0) {
+        const std::string_view number = text.substr(equals + 1);
+        const auto [end, fault] =
+            std::from_chars(number.data(), number.data() + number.size(), limit);
+        if (fault == std::errc() && end == number.data() + number.size() && std::isfinite(limit))
+            return {boost::system::in_place_value, text.substr(0, equals), limit};
+    }
+    return make_error(ErrorKind::usage, "etl_threshold",
+                      "\"" + std::string(text) + "\" is not METRIC=NUMBER (cpu_avg_pct=80)");
+}
+
+Result<> check_threshold(std::string_view text) {
+    AMOSKYS_TRY_VOID(parse_threshold(text));
+    return {};
+}
+
 Result<RunRequest> make_request(const EtlConfig& config, const RunConfig& run, UnixNanos now_ns) {
     RunRequest request;
     request.folder = run.out;
     request.now_ns = now_ns;
-    WindowOptions& windows = request.engine.windows;
+    EngineOptions& engine = request.batch.engine;
+    WindowOptions& windows = engine.windows;
     windows.window = config.window;
     windows.step = config.step;
     windows.align = config.align == "first" ? Align::first : Align::epoch;
@@ -121,23 +148,34 @@ Result<RunRequest> make_request(const EtlConfig& config, const RunConfig& run, U
         return make_error(ErrorKind::usage, "etl_window",
                           "etl.window " + format_duration(windows.window) + " holds more than " +
                               "10,000 steps of " + format_duration(windows.step));
-    request.engine.lateness = config.lateness;
-    request.engine.partial = config.partial == "keep";
-    request.fill_with_median = config.fill == "device-median";
+    engine.lateness = config.lateness;
+    engine.partial = config.partial == "keep";
+    auto& keys = engine.settings.key_metrics;
+    for (const std::string& metric : config.key_metrics)
+        if (std::find(keys.begin(), keys.end(), metric) == keys.end())
+            keys.push_back(metric);
+    for (const std::string& text : config.thresholds) {
+        AMOSKYS_TRY(threshold, parse_threshold(text));
+        engine.settings.thresholds.push_back(std::move(threshold));
+    }
+    AMOSKYS_TRY(zone, TimeZone::find(config.time_zone));
+    engine.settings.time_zone = std::move(zone);
+    request.batch.validation = config.validation;
+    request.batch.fill_with_median = config.fill == "device-median";
     request.digits = static_cast<int>(config.digits);
     if (!run.since.empty()) {
         AMOSKYS_TRY(since, parse_time(run.since, now_ns));
-        request.engine.since_ns = request.filter.since_ns = since;
+        engine.since_ns = request.filter.since_ns = since;
     }
     if (!run.until.empty()) {
         AMOSKYS_TRY(until, parse_time(run.until, now_ns));
-        request.engine.until_ns = request.filter.until_ns = until;
+        engine.until_ns = request.filter.until_ns = until;
     }
     if (request.filter.since_ns >= request.filter.until_ns)
         return make_error(ErrorKind::usage, "etl_range",
                           "--since " + run.since + " is not before --until " + run.until);
     request.filter.devices = run.device;
-    request.filter.kinds = {"metric"};
+    request.filter.kinds = {"metric", "process", "security", "flow"};
     return request;
 }
 
@@ -145,37 +183,26 @@ Result<Json> run(EventSource& source, const RunRequest& request) {
     AMOSKYS_TRY_VOID(make_directories(request.folder, folder_mode));
     AMOSKYS_TRY(lock, lock_folder(request.folder));
     AMOSKYS_TRY(table, TableWriter::open(request.folder));
-    const auto each_metric = [&](auto&& take) {
-        return source.read([&](const wire::Event& event, UnixNanos received_ns) {
-            if (event.kind == wire::EventKind::metric && request.filter.matches(event))
-                take(event, received_ns);
-        });
-    };
-    Result<> written;  // the first failure of the table
-    Engine engine(request.extractors, request.engine,
-                  [&](const module::Window& window, const module::FeatureRow& row) {
-                      if (written)
-                          written = table.add(window, row);
-                  });
-    if (request.fill_with_median) {
-        MedianFinder finder(request.engine);
-        AMOSKYS_TRY_VOID(each_metric([&](const wire::Event& event, UnixNanos received_ns) {
-            finder.observe(event, received_ns);
-        }));
-        engine.fill_with(finder.finish());
-    }
-    AMOSKYS_TRY_VOID(each_metric([&](const wire::Event& event, UnixNanos received_ns) {
-        engine.observe(event, received_ns);
+    AMOSKYS_TRY(batch, Batch::open(request.folder, request.extractors, request.batch));
+    AMOSKYS_TRY_VOID(source.read([&](const wire::Event& event, UnixNanos received_ns) {
+        if (request.filter.matches(event))
+            batch->observe(event, received_ns);
     }));
-    engine.finish();
+    AMOSKYS_TRY_VOID(batch->learn());
+    Result<> written;  // the first failure of the table
+    AMOSKYS_TRY_VOID(
+        batch->cut([&](const module::Window& window, const module::FeatureRow& row, Part) {
+            if (written)
+                written = table.add(window, row);
+        }));
     AMOSKYS_TRY_VOID(written);
-    const auto columns = engine.columns().columns();
+    const auto columns = batch->columns().columns();
     const TableWriter::Layout layout{columns, column_order(columns), request.digits};
     AMOSKYS_TRY_VOID(table.write_csv(request.folder / table_name, layout, request.writing));
     AMOSKYS_TRY_VOID(write_file_atomic(request.folder / metadata_name,
                                        json::dump_pretty(metadata(table, layout, request)) + "\n",
                                        file_mode));
-    Json told = summary(engine, table, source, request);
+    Json told = summary(*batch, table, source, request);
     AMOSKYS_TRY_VOID(write_file_atomic(request.folder / summary_name,
                                        json::dump_pretty(told) + "\n", file_mode));
     return {boost::system::in_place_value, std::move(told)};

@@ -1,4 +1,5 @@
-// `amoskys etl`: options, and a run over a log into a folder. Used by the tool and its tests.
+// `amoskys etl`: options, and a run over a log into a folder. Used by the tool
+// and its tests.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 #include "core/json/json.h"
 #include "core/module/extractor.h"
 #include "core/wire/event.h"
-#include "modules/transformation/etl/engine.h"
+#include "modules/transformation/etl/batch.h"
 #include "modules/transformation/etl/table_writer.h"
 
 namespace amoskys::etl {
@@ -23,6 +24,13 @@ struct EtlConfig {
     std::string fill = "none";
     Duration lateness = std::chrono::minutes(10);
     std::string partial = "drop";
+    double validation = 0.2;
+    std::vector<std::string> key_metrics = {"cpu_avg_pct", "memory_used_pct", "net_bytes_in",
+                                            "disk_io_total", "proc_count"};
+    std::vector<std::string> thresholds = {
+        "cpu_avg=80",         "cpu_avg_pct=80", "memory_percent=85", "memory_used_pct=85",
+        "disk_io_total=1000", "connections=50", "net_bytes_out=1e7"};
+    std::string time_zone = "UTC";
     std::uint64_t digits = 9;
 };
 
@@ -33,7 +41,8 @@ struct RunConfig {
     std::vector<std::string> device;
 };
 
-// A place that gives the events of a log, in the order of the log, as often as it is asked.
+// A place that gives the events of a log, in the order of the log, as often as
+// it is asked.
 class EventSource {
   public:
     using Visit = std::function<void(const wire::Event&, UnixNanos received_ns)>;
@@ -44,8 +53,7 @@ class EventSource {
 
 struct RunRequest {
     std::filesystem::path folder;  // made where it does not exist
-    EngineOptions engine;
-    bool fill_with_median = false;
+    BatchOptions batch;
     int digits = 9;
     wire::EventFilter filter;
     UnixNanos now_ns = 0;  // execution_date of the summary
@@ -57,12 +65,18 @@ inline constexpr std::string_view table_name = "canonical_telemetry_full.csv";
 inline constexpr std::string_view metadata_name = "feature_metadata.json";
 inline constexpr std::string_view summary_name = "pipeline_summary.json";
 
-// Writes the three files and returns the summary. The folder is locked during the run (unavailable
-// where another etl has it). On an error no file under its final name has changed, except that the
-// table may already be the new one.
+// Writes the three files and returns the summary. The folder is locked during
+// the run (unavailable where another etl has it). On an error no file under its
+// final name has changed, except that the table may already be the new one.
 Result<Json> run(EventSource& source, const RunRequest& request);
 
-// The options as the engine wants them; usage error where they contradict each other.
+// "cpu_avg_pct=80".
+Result<std::pair<std::string, double>> parse_threshold(std::string_view text);
+
+Result<> check_threshold(std::string_view text);
+
+// The options as the engine wants them; usage error where they contradict each
+// other.
 Result<RunRequest> make_request(const EtlConfig& config, const RunConfig& run, UnixNanos now_ns);
 
 }  // namespace amoskys::etl

@@ -27,6 +27,19 @@ constexpr config::Option options[] = {
                                  {0, 604'800}),
     option<&EtlConfig::partial>("partial", "", "windows that the log does not reach the end of", {},
                                 {.choices = "drop|keep"}),
+    option<&EtlConfig::validation>("validation", "",
+                                   "share of each device's windows, the newest, that is kept for "
+                                   "validation; baselines and scales are learned from the others",
+                                   {0, 0.9}),
+    option<&EtlConfig::key_metrics>("key_metrics", "",
+                                    "metrics whose pairs are correlated and whose last samples "
+                                    "are averaged over longer than a window"),
+    option<&EtlConfig::thresholds>("thresholds", "",
+                                   "METRIC=LIMIT: a column METRIC_over says which windows pass it",
+                                   {}, {.check = &etl::check_threshold}),
+    option<&EtlConfig::time_zone>("time_zone", "",
+                                  "zone of hours and days: UTC, an offset like -05:00, a name "
+                                  "like America/Chicago, or empty for the machine's own"),
     option<&EtlConfig::digits>("digits", "digits",
                                "significant digits of numbers; 17 gives every double back exactly",
                                {1, 17}),

@@ -27,18 +27,70 @@ void WindowCutter::add(UnixNanos time_ns, std::span<const CanonicalSample> sampl
         next_start_ns_ = time_ns;
     for (const CanonicalSample& sample : samples) {
         if (sample.metric >= columns_.size())
-            columns_.resize(sample.metric + 1);
+            make_columns(sample.metric + 1);
         columns_[sample.metric].times.push_back(time_ns);
         columns_[sample.metric].values.push_back(sample.value);
     }
 }
 
+void WindowCutter::make_columns(std::size_t count) {
+    for (std::size_t id = columns_.size(); id < count; ++id) {
+        const CanonicalMetric& metric = metrics_.at(static_cast<std::uint32_t>(id));
+        Column& column = columns_.emplace_back();
+        column.keep = metric.is_key ? module::recent_samples : 0;
+        if (baselines_ == nullptr)
+            continue;
+        if (const auto found = baselines_->find(metric.name); found != baselines_->end())
+            column.baseline = &found->second;
+    }
+}
+
+void WindowCutter::compare_with(const DeviceBaselines* baselines) {
+    baselines_ = baselines;
+}
+
+void WindowCutter::add(UnixNanos from_ns, std::span<const module::ProcessSample> processes,
+                       std::span<const module::FlowSample> flows) {
+    processes_.add(processes);
+    flows_.add(flows);
+    if (!processes.empty())
+        last_observed_ns_ = std::max(last_observed_ns_, processes.back().time_ns);
+    if (!flows.empty())
+        last_observed_ns_ = std::max(last_observed_ns_, flows.back().time_ns);
+    if (!next_start_ns_ && options_.align == Align::first)
+        next_start_ns_ = from_ns;
+}
+
+template <class Sample>
+std::span<const Sample> WindowCutter::Kept<Sample>::inside(UnixNanos start_ns,
+                                                           UnixNanos end_ns) const {
+    const auto earlier = [](const Sample& sample, UnixNanos time_ns) {
+        return sample.time_ns < time_ns;
+    };
+    const auto from = std::lower_bound(samples.begin() + static_cast<std::ptrdiff_t>(begin),
+                                       samples.end(), start_ns, earlier);
+    const auto to = std::lower_bound(from, samples.end(), end_ns, earlier);
+    return {from, to};
+}
+
+template <class Sample>
+void WindowCutter::Kept<Sample>::forget_before(UnixNanos time_ns) {
+    while (begin < samples.size() && samples[begin].time_ns < time_ns)
+        ++begin;
+    if (begin < 64 || begin * 2 < samples.size())
+        return;
+    samples.erase(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(begin));
+    begin = 0;
+}
+
 UnixNanos WindowCutter::seen_until() const {
+    const UnixNanos observed = last_observed_ns_ == 0 ? 0 : last_observed_ns_ + 1;
     if (gaps_ns_.empty())
-        return last_ns_ == 0 ? 0 : last_ns_ + 1;
+        return std::max(observed, last_ns_ == 0 ? 0 : last_ns_ + 1);
     std::vector<UnixNanos> sorted = gaps_ns_;
     std::sort(sorted.begin(), sorted.end());
-    return last_ns_ + std::min(sorted[sorted.size() / 2], nanos(options_.window));
+    return std::max(observed,
+                    last_ns_ + std::min(sorted[sorted.size() / 2], nanos(options_.window)));
 }
 
 std::optional<UnixNanos> WindowCutter::oldest() const {
@@ -46,11 +98,16 @@ std::optional<UnixNanos> WindowCutter::oldest() const {
     for (const Column& column : columns_)
         if (column.begin < column.times.size())
             least = std::min(least.value_or(UINT64_MAX), column.times[column.begin]);
+    if (processes_.begin < processes_.samples.size())
+        least = std::min(least.value_or(UINT64_MAX), processes_.samples[processes_.begin].time_ns);
+    if (flows_.begin < flows_.samples.size())
+        least = std::min(least.value_or(UINT64_MAX), flows_.samples[flows_.begin].time_ns);
     return least;
 }
 
-// Moves next_start_ns_ to the first window of the grid that holds the oldest sample, so that a gap
-// of a year costs nothing. False where there is no sample.
+// Moves next_start_ns_ to the first window of the grid that holds the oldest
+// sample, so that a gap of a year costs nothing. False where there is no
+// sample.
 bool WindowCutter::place_first_window() {
     const std::optional<UnixNanos> first = oldest();
     if (!first)
@@ -79,33 +136,42 @@ void WindowCutter::visit_window(const Visit& visit) {
     series_.clear();
     for (std::size_t id = 0; id < columns_.size(); ++id) {
         const Column& column = columns_[id];
-        const auto from =
-            std::lower_bound(column.times.begin() + static_cast<std::ptrdiff_t>(column.begin),
-                             column.times.end(), start);
-        const auto to = std::lower_bound(from, column.times.end(), end);
-        if (from == to)
+        // Windows hold few samples and what was before them is behind `begin`.
+        std::size_t first = column.begin;
+        while (first < column.times.size() && column.times[first] < start)
+            ++first;
+        std::size_t last = first;
+        while (last < column.times.size() && column.times[last] < end)
+            ++last;
+        if (first == last)
             continue;
-        const auto first = static_cast<std::size_t>(from - column.times.begin());
-        const auto size = static_cast<std::size_t>(to - from);
+        const std::size_t size = last - first;
+        const std::size_t recent =
+            column.keep == 0 ? size : std::max(size, std::min(column.keep, last));
         const CanonicalMetric& metric = metrics_.at(static_cast<std::uint32_t>(id));
-        series_.push_back({id, metric.name, metric.unit,
-                           std::span(column.times).subspan(first, size),
-                           std::span(column.values).subspan(first, size)});
+        const std::span values(column.values);
+        series_.push_back(
+            {id, metric.name, metric.unit, std::span(column.times).subspan(first, size),
+             values.subspan(first, size), values.subspan(last - recent, recent), column.baseline});
     }
-    if (!series_.empty())
-        visit({device_, start, end, series_});
+    const auto processes = processes_.inside(start, end);
+    const auto flows = flows_.inside(start, end);
+    if (!series_.empty() || !processes.empty() || !flows.empty())
+        visit({device_, start, end, series_, processes, flows});
 }
 
 void WindowCutter::forget_before(UnixNanos time_ns) {
+    processes_.forget_before(time_ns);
+    flows_.forget_before(time_ns);
     for (Column& column : columns_) {
         while (column.begin < column.times.size() && column.times[column.begin] < time_ns)
             ++column.begin;
-        if (column.begin < 64 || column.begin * 2 < column.times.size())
+        if (column.begin < 64 + column.keep || column.begin * 2 < column.times.size())
             continue;
-        const auto gone = static_cast<std::ptrdiff_t>(column.begin);
+        const auto gone = static_cast<std::ptrdiff_t>(column.begin - column.keep);
         column.times.erase(column.times.begin(), column.times.begin() + gone);
         column.values.erase(column.values.begin(), column.values.begin() + gone);
-        column.begin = 0;
+        column.begin = column.keep;
     }
 }
 

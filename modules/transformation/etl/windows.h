@@ -1,5 +1,5 @@
-// Stage 2, windows: the canonical series of one device, cut at [start, start + window), one start
-// per step. No I/O, no clock. Not thread-safe.
+// Stage 2, windows: the canonical series of one device, cut at [start, start +
+// window), one start per step. No I/O, no clock. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,14 @@
 
 #include "core/base/clock.h"
 #include "core/module/extractor.h"
+#include "modules/transformation/etl/baseline.h"
 #include "modules/transformation/etl/canonical.h"
 
 namespace amoskys::etl {
 
 enum class Align : std::uint8_t {
-    epoch,  // starts are multiples of the step since 1970: all devices share their windows
+    epoch,  // starts are multiples of the step since 1970: all devices share their
+            // windows
     first   // the first window starts at the device's first sample
 };
 
@@ -32,15 +34,25 @@ class WindowCutter {
     WindowCutter(std::string device, const MetricTable& metrics, WindowOptions options)
         : device_(std::move(device)), metrics_(metrics), options_(options) {}
 
+    // From now on series come with these baselines; the caller keeps them.
+    void compare_with(const DeviceBaselines* baselines);
+
     // Samples of one instant; instants rise from call to call.
     void add(UnixNanos time_ns, std::span<const CanonicalSample> samples);
 
-    // Visits, in order, each window that holds a sample and ends at or before `until_ns`: nothing
-    // before `until_ns` may come any more. Then forgets what no later window needs.
+    // Each in order of time, also from call to call. They may be ahead of the
+    // instants, and nothing of any kind is from before from_ns any more.
+    void add(UnixNanos from_ns, std::span<const module::ProcessSample> processes,
+             std::span<const module::FlowSample> flows);
+
+    // Visits, in order, each window that holds a sample and ends at or before
+    // `until_ns`: nothing before `until_ns` may come any more. Then forgets what
+    // no later window needs.
     void close(UnixNanos until_ns, const Visit& visit);
 
-    // The end of what was seen, for the last windows of an input: the last instant plus the usual
-    // distance between instants (median of the last 16). A window that ends by then is complete.
+    // The end of what was seen, for the last windows of an input: the last
+    // instant plus the usual distance between instants (median of the last 16),
+    // or the last process or flow. A window that ends by then is complete.
     UnixNanos seen_until() const;
     const std::string& device() const { return device_; }
 
@@ -48,7 +60,22 @@ class WindowCutter {
     struct Column {
         std::vector<UnixNanos> times;
         std::vector<double> values;
-        std::size_t begin = 0;  // what is before it is forgotten
+        std::size_t begin = 0;  // what is before it is in no later window
+        std::size_t keep = 0;   // so many samples before `begin` stay
+        const module::Baseline* baseline = nullptr;
+    };
+    void make_columns(std::size_t count);
+
+    // Processes, flows.
+    template <class Sample>
+    struct Kept {
+        std::vector<Sample> samples;
+        std::size_t begin = 0;  // what is before it is in no later window
+        void add(std::span<const Sample> more) {
+            samples.insert(samples.end(), more.begin(), more.end());
+        }
+        std::span<const Sample> inside(UnixNanos start_ns, UnixNanos end_ns) const;
+        void forget_before(UnixNanos time_ns);
     };
 
     bool place_first_window();
@@ -60,8 +87,12 @@ class WindowCutter {
     const MetricTable& metrics_;
     WindowOptions options_;
     std::vector<Column> columns_;  // by metric id
+    const DeviceBaselines* baselines_ = nullptr;
     std::optional<UnixNanos> next_start_ns_;
-    UnixNanos last_ns_ = 0;
+    Kept<module::ProcessSample> processes_;
+    Kept<module::FlowSample> flows_;
+    UnixNanos last_ns_ = 0;           // of the instants
+    UnixNanos last_observed_ns_ = 0;  // of the others
     std::vector<UnixNanos> gaps_ns_;  // ring of the last distances
     std::size_t gap_at_ = 0;
     std::vector<module::Series> series_;

@@ -66,7 +66,7 @@ TEST_CASE("a decrease is a wrap of 32 bits only with an uptime that went on") {
         device.at(t0, {gauge("d", t0, "sysUpTime", 5000), counter("d", t0, "octets", 100)});
         const auto values =
             device.at(t1, {counter("d", t1, "octets", 500), gauge("d", t1, "sysUpTime", 10)});
-        CHECK(values == Values{{"sysUpTime", 10}});
+        CHECK(values == Values{{"sysUpTime", 10}, {"uptime_seconds", 0.1}});
         CHECK(device.counts.counter_resets == 1);
     }
     SECTION("no uptime known") {
@@ -78,7 +78,7 @@ TEST_CASE("a decrease is a wrap of 32 bits only with an uptime that went on") {
         Device device;
         device.at(t0, {gauge("d", t0, "sysUpTime", 1), counter("d", t0, "octets", 1e13)});
         CHECK(device.at(t1, {gauge("d", t1, "sysUpTime", 2), counter("d", t1, "octets", 500)}) ==
-              Values{{"sysUpTime", 2}});
+              Values{{"sysUpTime", 2}, {"uptime_seconds", 0.02}});
     }
 }
 
@@ -105,13 +105,4 @@ TEST_CASE("a metric that changes its type becomes two metrics") {
     device.at(t0, {counter("d", t0, "x", 1)});
     CHECK(device.at(t1, {gauge("d", t1, "x", 5)}) == Values{{"x", 5}});
     CHECK(device.at(t2, {counter("d", t2, "x", 21)}) == Values{{"x_rate", 1}});
-}
-
-TEST_CASE("fill gives an instant the medians of what it lacks") {
-    Device device;
-    const auto load = device.metrics.add({"load", "", false});
-    const auto cpu = device.metrics.add({"cpu", "", false});
-    device.canonicalizer.fill_with({{load, 3.0}, {cpu, 50.0}});
-    CHECK(device.at(t0, {gauge("d", t0, "cpu", 7)}) == Values{{"cpu", 7}, {"load", 3}});
-    CHECK(device.counts.filled == 1);
 }

@@ -36,9 +36,8 @@ class Sums final : public module::Extractor {
 
 constexpr module::ExtractorKind sums_kind = {
     .stage = "sums",
-    .make = [](module::ColumnTable& columns) -> std::unique_ptr<module::Extractor> {
-        return std::make_unique<Sums>(columns);
-    }};
+    .make = [](module::ColumnTable& columns, const module::ExtractorSettings&)
+        -> std::unique_ptr<module::Extractor> { return std::make_unique<Sums>(columns); }};
 
 struct Row {
     std::string device;
@@ -55,11 +54,12 @@ double steadily_growing(UnixNanos time_ns) {
 
 struct Fixture {
     explicit Fixture(EngineOptions options = {})
-        : engine({&sums_kind}, options,
-                 [this](const module::Window& window, const module::FeatureRow& row) {
-                     rows.push_back({std::string(window.device), window.start_ns,
-                                     row.values().empty() ? -1 : row.values()[0]});
-                 }) {}
+        : engine(
+              {&sums_kind}, options,
+              [this](std::uint32_t, const module::Window& window, const module::FeatureRow& row) {
+                  rows.push_back({std::string(window.device), window.start_ns,
+                                  row.values().empty() ? -1 : row.values()[0]});
+              }) {}
     std::vector<Row> rows;
     Engine engine;
 };
@@ -116,7 +116,7 @@ TEST_CASE("disorder within the lateness gives the same rows as order") {
     shuffled.engine.finish();
     CHECK(ordered.rows.size() > 160);
     CHECK(shuffled.rows == ordered.rows);
-    CHECK(shuffled.engine.counts().late == 0);
+    CHECK(shuffled.engine.intake().counts().late == 0);
 }
 
 TEST_CASE("a sample later than the lateness is counted and left out") {
@@ -127,7 +127,7 @@ TEST_CASE("a sample later than the lateness is counted and left out") {
         f.engine.observe(gauge("d", origin + i * 10 * second, "m", 1), later);
     f.engine.observe(gauge("d", origin, "m", 1000), later);
     f.engine.finish();
-    CHECK(f.engine.counts().late == 1);
+    CHECK(f.engine.intake().counts().late == 1);
     for (const Row& row : f.rows)
         CHECK(row.first <= 6);
 }
@@ -155,10 +155,10 @@ TEST_CASE("values that are no finite numbers and times that cannot be are left o
     f.engine.observe(gauge("d", origin + 3601 * second, "m", 1), origin);
     f.engine.finish();
     CHECK(f.rows.empty());
-    CHECK(f.engine.counts().not_finite == 2);
-    CHECK(f.engine.counts().texts == 1);
-    CHECK(f.engine.counts().ahead == 2);
-    CHECK(f.engine.counts().samples == 0);
+    CHECK(f.engine.intake().counts().not_finite == 2);
+    CHECK(f.engine.intake().counts().texts == 1);
+    CHECK(f.engine.intake().counts().ahead == 2);
+    CHECK(f.engine.intake().counts().samples == 0);
 }
 
 TEST_CASE("ten thousand devices with one sample each give their windows") {
@@ -168,7 +168,7 @@ TEST_CASE("ten thousand devices with one sample each give their windows") {
     for (int i = 0; i < 10'000; ++i)
         f.engine.observe(gauge("device" + std::to_string(i), origin, "m", 1), later);
     f.engine.finish();
-    CHECK(f.engine.devices() == 10'000);
+    CHECK(f.engine.intake().devices() == 10'000);
     CHECK(f.rows.size() == 20'000);
 }
 
@@ -183,25 +183,45 @@ TEST_CASE("windows lie inside since and until") {
     CHECK(f.rows == std::vector<Row>{{"d", origin, 6}, {"d", origin + 30 * second, 6}});
 }
 
-TEST_CASE("median finder and fill give each instant all metrics of its device") {
+TEST_CASE("a series comes with its baseline, and a key metric with its last samples") {
+    struct Seen {
+        std::size_t recent;
+        double first_recent, baseline_mean;
+    };
+    static std::vector<Seen> seen;
+    seen.clear();
+    struct Look final : module::Extractor {
+        void extract(const module::Window& window, module::FeatureRow&) override {
+            for (const module::Series& series : window.series)
+                seen.push_back({series.recent.size(), series.recent.front(),
+                                series.baseline == nullptr ? -1 : series.baseline->mean});
+        }
+    };
+    constexpr module::ExtractorKind look = {
+        .stage = "look",
+        .make = [](module::ColumnTable&, const module::ExtractorSettings&)
+            -> std::unique_ptr<module::Extractor> { return std::make_unique<Look>(); }};
     EngineOptions options;
-    MedianFinder finder(options);
-    Fixture f(options);
-    std::vector<wire::Event> events;
-    for (unsigned i = 0; i < 6; ++i) {
-        events.push_back(gauge("d", origin + i * 10 * second, "a", i));
-        if (i < 4)
-            events.push_back(gauge("d", origin + i * 10 * second, "b", 10 + i));
+    options.lateness = std::chrono::seconds(0);
+    options.windows.step = options.windows.window = std::chrono::seconds(60);
+    Baselines baselines;
+    baselines["d"]["m"] = {.count = 5, .mean = 17};
+    for (const bool key : {true, false}) {
+        options.settings.key_metrics = {key ? "m" : "other"};
+        Engine engine({&look}, options, [](auto&&...) {});
+        engine.compare_with(baselines);
+        // 1730000040 is a multiple of 60: six samples a window, for a long time
+        for (unsigned i = 0; i < 6 * 500; ++i)
+            engine.observe(gauge("d", origin + (30 + i * 10) * second, "m", i), later);
+        engine.finish();
     }
-    for (const auto& event : events)
-        finder.observe(event, later);
-    auto medians = finder.finish();
-    REQUIRE(medians["d"].size() == 2);
-    CHECK(medians["d"][0].median == 2.5);
-    CHECK(medians["d"][1].median == 11.5);
-    f.engine.fill_with(std::move(medians));
-    for (const auto& event : events)
-        f.engine.observe(event, later);
-    f.engine.finish();
-    CHECK(f.engine.counts().filled == 2);
+    REQUIRE(seen.size() == 1000);
+    CHECK(seen[0].recent == 6);
+    CHECK(seen[1].recent == 12);
+    CHECK(seen[4].recent == 30);
+    CHECK(seen[499].recent == 30);
+    CHECK(seen[499].first_recent == 2970);
+    CHECK(seen[499].baseline_mean == 17);
+    CHECK(seen[999].recent == 6);
+    CHECK(seen[999].first_recent == 2994);
 }

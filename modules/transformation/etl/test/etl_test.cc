@@ -69,9 +69,8 @@ class Means final : public module::Extractor {
 };
 constexpr module::ExtractorKind means_kind = {
     .stage = "test",
-    .make = [](module::ColumnTable& columns) -> std::unique_ptr<module::Extractor> {
-        return std::make_unique<Means>(columns);
-    }};
+    .make = [](module::ColumnTable& columns, const module::ExtractorSettings&)
+        -> std::unique_ptr<module::Extractor> { return std::make_unique<Means>(columns); }};
 
 RunRequest request_for(const Folder& folder) {
     RunConfig options;
@@ -174,6 +173,12 @@ TEST_CASE("options that contradict each other are refused") {
     const auto refused = make_request(config, {.out = "x"}, origin);
     REQUIRE(refused.has_error());
     CHECK(refused.error().kind == ErrorKind::usage);
+}
+
+TEST_CASE("a threshold is a metric and a number") {
+    CHECK(parse_threshold("a=b=1e3").value() == std::pair<std::string, double>("a=b", 1000));
+    for (const char* bad : {"", "a", "=1", "a=", "a=1x", "a=nan", "a=inf"})
+        CHECK(check_threshold(bad).has_error());
 }
 
 TEST_CASE("numbers have the digits asked for and 17 read back exactly") {

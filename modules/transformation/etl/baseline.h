@@ -1,0 +1,45 @@
+// What is usual for each metric of each device, learned from the samples of the training part.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/module/extractor.h"
+#include "modules/transformation/etl/canonical.h"
+
+namespace amoskys::etl {
+
+using DeviceBaselines = std::map<std::string, module::Baseline, std::less<>>;  // by metric
+using Baselines = std::map<std::string, DeviceBaselines, std::less<>>;         // by device
+
+// Of one device. Keeps no samples: Welford's recurrences, and the first distances of each metric.
+class BaselineFitter {
+  public:
+    // Instants rise from call to call.
+    void add(UnixNanos time_ns, std::span<const CanonicalSample> samples);
+    DeviceBaselines finish(const MetricTable& metrics) const;
+
+  private:
+    struct Moments {
+        std::uint64_t count = 0;
+        double mean = 0, squares = 0;
+        void add(double value) {
+            ++count;
+            const double off = value - mean;
+            mean += off / static_cast<double>(count);
+            squares += off * (value - mean);
+        }
+        double std() const;
+    };
+    struct Metric {
+        Moments level, step;
+        double min = 0, max = 0, last = 0;
+        UnixNanos last_ns = 0;
+        std::vector<UnixNanos> distances_ns;  // the first ones
+    };
+    std::vector<Metric> metrics_;  // by metric id
+};
+
+}  // namespace amoskys::etl
