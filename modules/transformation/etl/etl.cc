@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "core/base/file.h"
+#include "modules/transformation/etl/baseline_file.h"
 
 namespace amoskys::etl {
 namespace {
@@ -42,7 +43,7 @@ Json key_column(const char* name, const char* dtype, const char* formula) {
 }
 
 Json metadata(const TableWriter& table, const TableWriter::Layout& layout,
-              const RunRequest& request) {
+              const Baselines& baselines, const RunRequest& request) {
     Json columns = Json::array();
     columns.push_back(key_column("device_id", "string", "the device"));
     columns.push_back(
@@ -71,6 +72,7 @@ Json metadata(const TableWriter& table, const TableWriter::Layout& layout,
             {"rows", table.rows()},
             {"windows", window_json(request.batch.engine)},
             {"fill", request.batch.fill_with_median ? "device-median" : "none"},
+            {"baselines", to_json(baselines)},
             {"columns", std::move(columns)}};
 }
 
@@ -174,6 +176,10 @@ Result<RunRequest> make_request(const EtlConfig& config, const RunConfig& run, U
     if (request.filter.since_ns >= request.filter.until_ns)
         return make_error(ErrorKind::usage, "etl_range",
                           "--since " + run.since + " is not before --until " + run.until);
+    if (!run.baseline.empty()) {
+        AMOSKYS_TRY(baselines, read_baselines(run.baseline));
+        request.baselines = std::move(baselines);
+    }
     request.filter.devices = run.device;
     request.filter.kinds = {"metric", "process", "security", "flow"};
     return request;
@@ -184,6 +190,8 @@ Result<Json> run(EventSource& source, const RunRequest& request) {
     AMOSKYS_TRY(lock, lock_folder(request.folder));
     AMOSKYS_TRY(table, TableWriter::open(request.folder));
     AMOSKYS_TRY(batch, Batch::open(request.folder, request.extractors, request.batch));
+    if (request.baselines)
+        batch->use(*request.baselines);
     AMOSKYS_TRY_VOID(source.read([&](const wire::Event& event, UnixNanos received_ns) {
         if (request.filter.matches(event))
             batch->observe(event, received_ns);
@@ -199,9 +207,9 @@ Result<Json> run(EventSource& source, const RunRequest& request) {
     const auto columns = batch->columns().columns();
     const TableWriter::Layout layout{columns, column_order(columns), request.digits};
     AMOSKYS_TRY_VOID(table.write_csv(request.folder / table_name, layout, request.writing));
-    AMOSKYS_TRY_VOID(write_file_atomic(request.folder / metadata_name,
-                                       json::dump_pretty(metadata(table, layout, request)) + "\n",
-                                       file_mode));
+    AMOSKYS_TRY_VOID(write_file_atomic(
+        request.folder / metadata_name,
+        json::dump_pretty(metadata(table, layout, batch->baselines(), request)) + "\n", file_mode));
     Json told = summary(*batch, table, source, request);
     AMOSKYS_TRY_VOID(write_file_atomic(request.folder / summary_name,
                                        json::dump_pretty(told) + "\n", file_mode));

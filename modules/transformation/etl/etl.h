@@ -39,6 +39,8 @@ struct RunConfig {
     std::string out;
     std::string since, until;
     std::vector<std::string> device;
+    std::string baseline;
+    bool follow = false;
 };
 
 // A place that gives the events of a log, in the order of the log, as often as
@@ -48,12 +50,16 @@ class EventSource {
     using Visit = std::function<void(const wire::Event&, UnixNanos received_ns)>;
     virtual ~EventSource() = default;
     virtual Result<> read(const Visit& visit) = 0;
+    // Everything, and what is added to the log from then on, until `visit` says false.
+    using Watch = std::function<bool(const wire::Event&, UnixNanos received_ns)>;
+    virtual Result<> follow(const Watch& visit) = 0;
     virtual Json description() const = 0;  // {"kind": "wal", "path": ..., "records": n, ...}
 };
 
 struct RunRequest {
     std::filesystem::path folder;  // made where it does not exist
     BatchOptions batch;
+    std::optional<Baselines> baselines;  // instead of fitting
     int digits = 9;
     wire::EventFilter filter;
     UnixNanos now_ns = 0;  // execution_date of the summary

@@ -50,6 +50,12 @@ constexpr config::Option run_options[] = {
     option<&RunConfig::since>("since", "", "windows from this time on: RFC 3339, Unix time, -2h"),
     option<&RunConfig::until>("until", "", "windows that end by this time"),
     option<&RunConfig::device>("device", "", "only these devices; * and ? match; repeatable"),
+    option<&RunConfig::baseline>("baseline", "",
+                                 "feature_metadata.json of an earlier run, whose baselines are "
+                                 "used instead of learning new ones",
+                                 {}, {.path = true}),
+    option<&RunConfig::follow>("follow", "",
+                               "prints rows as windows close, as NDJSON, and goes on with the log"),
 };
 
 constexpr module::Verb verbs[] = {

@@ -3,7 +3,10 @@
 
 #include <iostream>
 
+#include "core/base/file.h"
 #include "core/module/progress.h"
+#include "modules/transformation/etl/baseline_file.h"
+#include "modules/transformation/etl/follow.h"
 #include "modules/transformation/etl/wal_source.h"
 
 namespace amoskys::etl {
@@ -51,6 +54,17 @@ Result<> run_verb(module::ToolContext& context) {
     request.extractors = extractors();
     AMOSKYS_TRY(source,
                 WalSource::open(context.state_dir / "wal", request.filter, context.progress));
+    if (options.follow) {
+        const fs::path metadata = fs::path(options.out) / metadata_name;
+        if (!request.baselines && fs::exists(metadata)) {
+            AMOSKYS_TRY(baselines, read_baselines(metadata));
+            request.baselines = std::move(baselines);
+        }
+        if (!request.baselines && !context.quiet)
+            std::cerr << "etl: no baselines: features relative to what is usual are missing; run "
+                         "etl once without --follow, or name its metadata with --baseline\n";
+        return follow(*source, request, context.out);
+    }
     std::unique_ptr<module::Progress> writing;
     request.writing = [&](std::uint64_t rows) {
         if (writing == nullptr)

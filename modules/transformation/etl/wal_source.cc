@@ -1,11 +1,15 @@
 #include "modules/transformation/etl/wal_source.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "core/wal/shared.h"
 
 namespace amoskys::etl {
 namespace {
 
 constexpr std::uint64_t records_per_read = 4096;
+constexpr auto look_again = std::chrono::milliseconds(200);
 
 }  // namespace
 
@@ -58,6 +62,35 @@ Result<> WalSource::read(const Visit& visit) {
             break;
         next = after;
         progress.update(next.value - stats_.oldest.value);
+    }
+    counts_ = decoder.counts();
+    return {};
+}
+
+Result<> WalSource::follow(const Watch& visit) {
+    wire::EventDecoder decoder;
+    WalOffset next = stats_.oldest;
+    bool wanted = true;
+    while (wanted) {
+        stats_ = log_->stats();
+        next = std::max(next, stats_.oldest);
+        if (stats_.newest.value == 0 || stats_.newest < next) {
+            std::this_thread::sleep_for(look_again);
+            continue;
+        }
+        AMOSKYS_TRY(after, log_->read_matching(
+                               next, records_per_read, skip_, [&](const wal::RecordView& record) {
+                                   const auto each = [&](const wire::Event& event) {
+                                       wanted = visit(event, record.header.received_ns);
+                                       return wanted;
+                                   };
+                                   return decoder.decode_record(record.header.kind, record.stored,
+                                                                record.header.digest,
+                                                                record.header.offset.value, each);
+                               }));
+        if (after <= next)
+            std::this_thread::sleep_for(look_again);
+        next = after;
     }
     counts_ = decoder.counts();
     return {};

@@ -17,6 +17,8 @@ class WalSource final : public EventSource {
                                                    const wire::EventFilter& filter, bool progress);
     // Up to the end that the log had when it was opened, so that two readings see the same.
     Result<> read(const Visit& visit) override;
+    // Looks for more five times a second.
+    Result<> follow(const Watch& visit) override;
     Json description() const override;
 
   private:

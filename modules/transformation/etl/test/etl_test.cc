@@ -46,6 +46,12 @@ class ListSource final : public EventSource {
             visit(event, UINT64_MAX);
         return fails ? Result<>(make_error(ErrorKind::io, "broken", "the log broke")) : Result<>();
     }
+    Result<> follow(const Watch& visit) override {
+        for (const wire::Event& event : events)
+            if (!visit(event, UINT64_MAX))
+                break;
+        return {};
+    }
     Json description() const override { return {{"kind", "list"}}; }
     std::vector<wire::Event> events;
     bool fails = false;
