@@ -1,12 +1,18 @@
-"""etl over a real log: what gen.py generates, loaded by agent replay, against what pandas made of it."""
+"""etl over real logs: gen.py's telemetry against what pandas made of it; processes and flows beside metrics; rows that are
+followed; increments over kills (100 with AMOSKYS_SOAK)."""
+import csv
 import json
+import os
 import pathlib
+import random
+import signal
 import subprocess
+import time
 import unittest
 
 import harness
 
-SHARED = pathlib.Path(harness.os.environ.get("AMOSKYS_SHARED_DATA", "")) / "etl"
+SHARED = pathlib.Path(os.environ.get("AMOSKYS_SHARED_DATA", "")) / "etl"
 # What the pandas script takes from the whole series of a device, the future included; ours comes from a baseline.
 RELATIVE = ("_z_dev", "_entropy", "_jump3s", "_burst")
 
@@ -45,11 +51,11 @@ class GoldenTest(harness.AmoskysTest):
     def test_every_window_local_feature_equals_pandas(self):
         import numpy as np
         import pandas
-        csv = self.folder / "telemetry.csv"
-        subprocess.run(["/usr/bin/python3", SHARED / "gen.py", csv], check=True, capture_output=True)
+        telemetry = self.folder / "telemetry.csv"
+        subprocess.run(["/usr/bin/python3", SHARED / "gen.py", telemetry], check=True, capture_output=True)
         self.ok("pki", "init")
         _, addresses = self.start_bus()
-        self.ok("agent", "replay", csv, "--bus", addresses["listen"])
+        self.ok("agent", "replay", telemetry, "--bus", addresses["listen"])
         golden = pandas.read_csv(SHARED / "raw_first200.csv")
         names = [name for name in golden.columns if name not in ("device_id", "window_start_ns")]
         sums = dict(zip(names, np.load(SHARED / "check_sums.npy")))
@@ -79,6 +85,147 @@ class GoldenTest(harness.AmoskysTest):
         self.compare(table, relative, golden, sums)
         print(f"{len(local)} local and {len(relative)} relative columns of 35,950 windows equal pandas; "
               f"{undefined} correlations with what does not vary are missing instead of 0")
+
+
+class RunTest(harness.AmoskysTest):
+    START = 1764821310
+
+    def setUp(self):
+        super().setUp()
+        self.ok("pki", "init")
+        _, self.addresses = self.start_bus()
+        self.random = random.Random(11)
+        self.loaded = 0
+
+    def load(self, instants):
+        """So many instants more, 10 s apart, of three devices; one of them polls every 20 s."""
+        lines = ["device_id,ts_ns,cpu_avg_pct,memory_used_pct,net_bytes_in"]
+        for i in range(self.loaded, self.loaded + instants):
+            for device in range(3):
+                if device < 2 or i % 2 == 0:
+                    values = ",".join(f"{self.random.uniform(1, 90):.4f}" for _ in range(3))
+                    lines.append(f"edge-{device},{(self.START + i * 10) * 10**9},{values}")
+        self.loaded += instants
+        file = self.folder / f"load-{self.loaded}.csv"
+        file.write_text("\n".join(lines) + "\n")
+        self.ok("agent", "replay", file, "--bus", self.addresses["listen"])
+
+    @staticmethod
+    def cells(row):
+        return {name: value for name, value in row.items() if value}
+
+    def table(self, *files):
+        """(device, window start) -> cells that are not empty; no row twice."""
+        rows = {}
+        for file in files:
+            with open(file, newline="") as lines:
+                for row in csv.DictReader(lines):
+                    key = row["device_id"], row["window_start"]
+                    self.assertNotIn(key, rows)
+                    rows[key] = self.cells(row)
+        return rows
+
+    def test_increments_over_kills_are_one_clean_run_and_no_row_is_there_twice(self):
+        kills = 100 if os.environ.get("AMOSKYS_SOAK") else 8
+        out = self.folder / "increments"
+        args = lambda folder: ("etl", "--incremental", "--out", folder, "--lateness", "20s", "--digits", "17")
+        self.load(400)
+        began = time.monotonic()
+        told = self.ok_json(*args(self.folder / "measured"))
+        takes = time.monotonic() - began
+        self.assertGreater(told["rows"], 300)
+        killed = 0
+        for i in range(kills):
+            process = subprocess.Popen(self.command(*args(out)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       env=harness.clean_environment())
+            time.sleep(self.random.uniform(0, takes * 1.1))
+            process.kill()
+            killed += process.wait() == -signal.SIGKILL
+            if i % 4 == 3:
+                self.load(30)
+        last = self.ok_json(*args(out))
+        self.assertEqual(self.ok_json(*args(out))["rows"], 0)
+        self.assertGreater(killed, 0)
+        parts = sorted(out.glob("canonical_telemetry_full/date=*/*"))
+        manifest = json.loads((out / "manifest.json").read_text())
+        self.assertEqual(sorted(str(part.relative_to(out)) for part in parts),
+                         sorted(file["name"] for file in manifest["files"]))
+        self.assertEqual(manifest["run"], last["run"])
+        union = self.table(*parts)
+        clean = self.folder / "clean"
+        self.ok(*args(clean), "--baseline", out / "manifest.json")
+        expected = self.table(*clean.glob("canonical_telemetry_full/date=*/*"))
+        self.assertEqual(union, expected)
+        self.assertGreater(len(union), 350)
+        print(f"{killed} of {kills} runs killed before their end; {len(union)} rows as in one clean run")
+
+    def test_increments_of_other_settings_are_refused_and_change_nothing(self):
+        self.load(60)
+        out = self.folder / "increments"
+        self.ok("etl", "--incremental", "--out", out, "--lateness", "0s")
+        before = (out / "manifest.json").read_bytes()
+        err = self.fails(65, "etl", "--incremental", "--out", out, "--lateness", "0s", "--window", "5m")
+        self.assertIn("other settings", err)
+        (out / "manifest.json").write_text("{}")
+        self.assertIn("manifest", self.fails(65, "etl", "--incremental", "--out", out, "--lateness", "0s"))
+        (out / "manifest.json").write_bytes(before)
+        self.assertEqual(self.ok_json("etl", "--incremental", "--out", out, "--lateness", "0s")["rows"], 0)
+
+    def test_follow_prints_the_numbers_of_a_batch_as_windows_close(self):
+        self.load(200)
+        features = self.folder / "features"
+        self.ok("etl", "--out", features, "--digits", "17")
+        out = self.folder / "rows.ndjson"
+        with open(out, "wb") as stdout:
+            process = subprocess.Popen(self.command("etl", "--follow", "--out", features, "--lateness", "0s"), stdout=stdout,
+                                       env=harness.clean_environment())
+        self.addCleanup(process.kill)
+        harness.wait_until(lambda: out.read_bytes().count(b"\n") > 150, "rows of the log")
+        before = out.read_bytes().count(b"\n")
+        self.load(60)
+        harness.wait_until(lambda: out.read_bytes().count(b"\n") > before + 40, "rows of what came later")
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=10)
+        # The same baselines over the whole log.
+        again = self.folder / "again"
+        self.ok("etl", "--out", again, "--digits", "17", "--baseline", features / "feature_metadata.json")
+        batch = self.table(again / "canonical_telemetry_full.csv")
+        followed = set()
+        for line in out.read_text().splitlines():
+            row = json.loads(line)
+            key = row["device_id"], row["window_start"]
+            self.assertNotIn(key, followed)
+            followed.add(key)
+            expected = {n: float(v) for n, v in batch[key].items() if n not in ("device_id", "window_start", "window_end")}
+            self.assertEqual(row["features"], expected, key)
+        self.assertGreater(len(followed), 190)
+
+    def test_processes_and_metrics_of_this_host_share_its_windows(self):
+        for _ in range(2):
+            self.ok("agent", "proc", "--once", "--bus", self.addresses["listen"])
+        features = self.folder / "features"
+        self.ok("etl", "--out", features, "--window", "1h", "--step", "1h", "--partial", "keep")
+        rows = list(self.table(features / "canonical_telemetry_full.csv").values())
+        row = rows[-1]
+        self.assertGreater(float(row["proc_count"]), 3)
+        self.assertGreater(float(row["proc_threads_total"]), 3)
+        self.assertGreater(float(row["proc_entropy"]), 0)
+        self.assertGreater(float(row["memory_percent_mean"]), 0)
+        self.assertIn("laLoad1_mean", row)
+
+    def test_flows_of_a_capture_are_windows_of_the_host(self):
+        captures = sorted(pathlib.Path(os.environ.get("AMOSKYS_SHARED_DATA", "")).glob("pcap/**/*.pcap"))
+        if not captures:
+            self.skipTest("no recorded traffic")
+        flows = 0
+        for capture in captures[:3]:
+            self.ok("agent", "flow", "-r", capture, "--once", "--bus", self.addresses["listen"])
+        flows = len(self.ok_ndjson("inspect", "events", "--kind", "flow"))
+        features = self.folder / "features"
+        self.ok("etl", "--out", features, "--window", "1m", "--step", "1m", "--partial", "keep")
+        rows = self.table(features / "canonical_telemetry_full.csv").values()
+        late = json.loads((features / "pipeline_summary.json").read_text())["samples"]["late"]
+        self.assertEqual(sum(float(row.get("flow_count", 0)) for row in rows) + late, flows)
 
 
 if __name__ == "__main__":

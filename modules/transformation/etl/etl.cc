@@ -17,27 +17,6 @@ namespace {
 constexpr unsigned folder_mode = 0755;
 constexpr unsigned file_mode = 0644;
 
-Result<FileDescriptor> lock_folder(const std::filesystem::path& folder) {
-    FileDescriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd)
-        return errno_error("features_folder", "cannot open " + folder.string(), errno);
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    if (errno == EWOULDBLOCK)
-        return make_error(ErrorKind::unavailable, "features_locked",
-                          folder.string() + " is being written by another etl",
-                          "wait for it, or choose another folder with --out");
-    return errno_error("features_lock", "cannot lock " + folder.string(), errno);
-}
-
-Json window_json(const EngineOptions& options) {
-    return {{"window", format_duration(options.windows.window)},
-            {"step", format_duration(options.windows.step)},
-            {"align", options.windows.align == Align::epoch ? "epoch" : "first"},
-            {"partial", options.partial ? "keep" : "drop"},
-            {"lateness", format_duration(options.lateness)}};
-}
-
 Json key_column(const char* name, const char* dtype, const char* formula) {
     return {{"name", name}, {"dtype", dtype}, {"unit", ""}, {"stage", "key"}, {"formula", formula}};
 }
@@ -117,6 +96,27 @@ Json summary(const Batch& batch, const TableWriter& table, const EventSource& so
 }
 
 }  // namespace
+
+Result<FileDescriptor> lock_folder(const std::filesystem::path& folder) {
+    FileDescriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd)
+        return errno_error("features_folder", "cannot open " + folder.string(), errno);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (errno == EWOULDBLOCK)
+        return make_error(ErrorKind::unavailable, "features_locked",
+                          folder.string() + " is being written by another etl",
+                          "wait for it, or choose another folder with --out");
+    return errno_error("features_lock", "cannot lock " + folder.string(), errno);
+}
+
+Json window_json(const EngineOptions& options) {
+    return {{"window", format_duration(options.windows.window)},
+            {"step", format_duration(options.windows.step)},
+            {"align", options.windows.align == Align::epoch ? "epoch" : "first"},
+            {"partial", options.partial ? "keep" : "drop"},
+            {"lateness", format_duration(options.lateness)}};
+}
 
 Result<std::pair<std::string, double>> parse_threshold(std::string_view text) {
     const std::size_t equals = text.rfind('=');

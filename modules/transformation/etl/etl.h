@@ -41,6 +41,7 @@ struct RunConfig {
     std::vector<std::string> device;
     std::string baseline;
     bool follow = false;
+    bool incremental = false;
 };
 
 // A place that gives the events of a log, in the order of the log, as often as
@@ -70,6 +71,11 @@ struct RunRequest {
 inline constexpr std::string_view table_name = "canonical_telemetry_full.csv";
 inline constexpr std::string_view metadata_name = "feature_metadata.json";
 inline constexpr std::string_view summary_name = "pipeline_summary.json";
+
+// Held while a run writes into a folder; unavailable where another etl has it.
+Result<FileDescriptor> lock_folder(const std::filesystem::path& folder);
+
+Json window_json(const EngineOptions& options);
 
 // Writes the three files and returns the summary. The folder is locked during
 // the run (unavailable where another etl has it). On an error no file under its

@@ -23,9 +23,9 @@ std::optional<double> number_of(const wire::Event& event) {
 }  // namespace
 
 struct Intake::Device {
-    Device(std::string device_name, std::uint32_t its_number, MetricTable& metrics,
+    Device(std::string device_name, std::uint32_t its_number, MetricTable& table,
            CanonicalCounts& counts)
-        : name(std::move(device_name)), number(its_number), canonicalizer(metrics, counts) {}
+        : name(std::move(device_name)), number(its_number), canonicalizer(table, counts) {}
 
     std::string name;
     std::uint32_t number;

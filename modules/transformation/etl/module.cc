@@ -54,8 +54,12 @@ constexpr config::Option run_options[] = {
                                  "feature_metadata.json of an earlier run, whose baselines are "
                                  "used instead of learning new ones",
                                  {}, {.path = true}),
+    option<&RunConfig::incremental>("incremental", "",
+                                    "writes the windows that closed since the run before as "
+                                    "further files, each window once; see manifest.json"),
     option<&RunConfig::follow>("follow", "",
-                               "prints rows as windows close, as NDJSON, and goes on with the log"),
+                               "prints rows as windows close, as NDJSON, and goes on with the log",
+                               {}, {.instead_of = "incremental"}),
 };
 
 constexpr module::Verb verbs[] = {

@@ -7,6 +7,7 @@
 #include "core/module/progress.h"
 #include "modules/transformation/etl/baseline_file.h"
 #include "modules/transformation/etl/follow.h"
+#include "modules/transformation/etl/incremental.h"
 #include "modules/transformation/etl/wal_source.h"
 
 namespace amoskys::etl {
@@ -54,6 +55,17 @@ Result<> run_verb(module::ToolContext& context) {
     request.extractors = extractors();
     AMOSKYS_TRY(source,
                 WalSource::open(context.state_dir / "wal", request.filter, context.progress));
+    std::unique_ptr<module::Progress> writing;
+    request.writing = [&](std::uint64_t rows) {
+        if (writing == nullptr)
+            writing = std::make_unique<module::Progress>(context.progress, "writing the table",
+                                                         "rows", 0);
+        writing->update(rows);
+    };
+    if (options.incremental) {
+        AMOSKYS_TRY(increment, run_incremental(*source, request));
+        return write_object(context.out, context.output, "increment", increment);
+    }
     if (options.follow) {
         const fs::path metadata = fs::path(options.out) / metadata_name;
         if (!request.baselines && fs::exists(metadata)) {
@@ -65,13 +77,6 @@ Result<> run_verb(module::ToolContext& context) {
                          "etl once without --follow, or name its metadata with --baseline\n";
         return follow(*source, request, context.out);
     }
-    std::unique_ptr<module::Progress> writing;
-    request.writing = [&](std::uint64_t rows) {
-        if (writing == nullptr)
-            writing = std::make_unique<module::Progress>(context.progress, "writing the table",
-                                                         "rows", 0);
-        writing->update(rows);
-    };
     AMOSKYS_TRY(summary, run(*source, request));
     writing.reset();
     if (!context.quiet)
