@@ -4,11 +4,11 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/base/time_zone.h"
 #include "core/wire/envelope.h"
 #include "core/wire/legacy.h"
 #include "modules/tools/inspect/inspect_verbs.h"
 #include "modules/tools/inspect/log_access.h"
-#include "core/base/time_zone.h"
 
 namespace amoskys::modules::inspect {
 

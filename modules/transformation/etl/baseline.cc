@@ -7,11 +7,16 @@ namespace amoskys::etl {
 namespace {
 
 constexpr std::size_t distances_looked_at = 31;
+constexpr double much_left = 1e-3;  // of a difference: it has lost no digits that matter
 
 }  // namespace
 
 double BaselineFitter::Moments::std() const {
-    return count < 2 ? 0 : std::sqrt(squares / static_cast<double>(count - 1));
+    if (count < 2)
+        return 0;
+    const auto n = static_cast<double>(count);
+    const double about_mean = squares - sum * sum / n;
+    return std::sqrt((about_mean > much_left * squares ? about_mean : running_squares) / (n - 1));
 }
 
 void BaselineFitter::add(UnixNanos time_ns, std::span<const CanonicalSample> samples) {
@@ -20,7 +25,7 @@ void BaselineFitter::add(UnixNanos time_ns, std::span<const CanonicalSample> sam
             metrics_.resize(sample.metric + 1);
         Metric& metric = metrics_[sample.metric];
         if (metric.level.count == 0) {
-            metric.min = metric.max = sample.value;
+            metric.min = metric.max = metric.level.shift = sample.value;
         } else {
             metric.min = std::min(metric.min, sample.value);
             metric.max = std::max(metric.max, sample.value);
@@ -43,7 +48,7 @@ DeviceBaselines BaselineFitter::finish(const MetricTable& metrics) const {
         module::Baseline baseline{.count = metric.level.count,
                                   .min = metric.min,
                                   .max = metric.max,
-                                  .mean = metric.level.mean,
+                                  .mean = metric.level.mean(),
                                   .std = metric.level.std(),
                                   .step_std = metric.step.std()};
         if (!metric.distances_ns.empty()) {

@@ -1,5 +1,5 @@
-#include "modules/tools/inspect/test/legacy_fixture.h"
 #include "core/base/time_zone.h"
+#include "modules/tools/inspect/test/legacy_fixture.h"
 
 using namespace amoskys;
 using namespace amoskys::modules::inspect;

@@ -92,6 +92,27 @@ TEST_CASE("baselines are learned from the first windows of each device and from 
     CHECK(m.interval_s == 10);
 }
 
+TEST_CASE("baselines of whole numbers are exact, and far from a first value still right") {
+    MetricTable metrics;
+    const auto m = metrics.add({.name = "m", .unit = ""});
+    const auto fitted = [&](auto&& value_of, unsigned n) {
+        BaselineFitter fitter;
+        for (unsigned i = 0; i < n; ++i) {
+            const CanonicalSample sample{m, value_of(i)};
+            fitter.add(origin + i * second, std::span(&sample, 1));
+        }
+        return fitter.finish(metrics).at("m");
+    };
+    // steps 1 -1 1 -1 ...: mean 0, squares n, and n - 1 of 2 more make it 1
+    const auto saw = fitted([](unsigned i) { return i % 2 == 0 ? 3.0 : 4.0; }, 1001);
+    CHECK(saw.step_std == std::sqrt(1000.0 / 999));
+    CHECK(saw.mean == 3 + 500.0 / 1001);
+    const auto far = fitted([](unsigned i) { return i == 0 ? 1e12 : i % 2 == 0 ? -1.0 : 1.0; }, 3);
+    CHECK(far.std == Approx(1e12 / std::sqrt(3.0)).epsilon(1e-9));
+    const auto offset = fitted([](unsigned i) { return 1e15 + (i % 3); }, 3000);
+    CHECK(offset.std == Approx(std::sqrt(2.0 / 3 * 3000 / 2999)).epsilon(1e-12));
+}
+
 TEST_CASE("devices are split each for itself, and one without training windows learns nothing") {
     Run run(tens());
     for (unsigned i = 0; i < 20; ++i)
