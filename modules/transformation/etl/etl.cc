@@ -10,89 +10,24 @@
 
 #include "core/base/file.h"
 #include "modules/transformation/etl/baseline_file.h"
+#include "modules/transformation/etl/preprocess.h"
 
 namespace amoskys::etl {
 namespace {
 
 constexpr unsigned folder_mode = 0755;
-constexpr unsigned file_mode = 0644;
 
-Json key_column(const char* name, const char* dtype, const char* formula) {
-    return {{"name", name}, {"dtype", dtype}, {"unit", ""}, {"stage", "key"}, {"formula", formula}};
-}
-
-Json metadata(const TableWriter& table, const TableWriter::Layout& layout,
-              const Baselines& baselines, const RunRequest& request) {
-    Json columns = Json::array();
-    columns.push_back(key_column("device_id", "string", "the device"));
-    columns.push_back(
-        key_column("window_start", "timestamp[ns, UTC]", "start of the window, in it"));
-    columns.push_back(
-        key_column("window_end", "timestamp[ns, UTC]", "end of the window, not in it any more"));
-    for (const module::ColumnId id : layout.order) {
-        const module::FeatureColumn& column = layout.columns[id];
-        Json statistics = {{"count", 0}, {"missing", table.rows()}};
-        if (id < table.statistics().size() && table.statistics()[id].count > 0) {
-            const ColumnStatistics& s = table.statistics()[id];
-            statistics = {{"count", s.count}, {"missing", table.rows() - s.count},
-                          {"mean", s.mean},   {"std", s.deviation()},
-                          {"min", s.min},     {"max", s.max}};
-        }
-        columns.push_back({{"name", column.name},
-                           {"dtype", "float64"},
-                           {"unit", column.unit},
-                           {"stage", column.stage},
-                           {"metric", column.metric},
-                           {"formula", column.formula},
-                           {"statistics", std::move(statistics)}});
+// From the training rows of each column.
+std::vector<ColumnScale> fit_scales(const FeatureStore& store,
+                                    std::span<const module::FeatureColumn> columns,
+                                    std::span<const std::string> log_metrics) {
+    std::vector<ColumnScale> scales;
+    std::vector<double> training;
+    for (std::size_t id = 0; id < columns.size(); ++id) {
+        store.gather(static_cast<module::ColumnId>(id), Part::train, training);
+        scales.push_back(fit_scale(columns[id], log_metrics, training));
     }
-    return {{"schema", "amoskys.feature_metadata/1"},
-            {"table", table_name},
-            {"rows", table.rows()},
-            {"windows", window_json(request.batch.engine)},
-            {"fill", request.batch.fill_with_median ? "device-median" : "none"},
-            {"baselines", to_json(baselines)},
-            {"columns", std::move(columns)}};
-}
-
-Json summary(const Batch& batch, const TableWriter& table, const EventSource& source,
-             const RunRequest& request) {
-    const Intake& intake = batch.intake();
-    const CanonicalCounts& counts = intake.counts();
-    const double span_hours =
-        counts.samples == 0 ? 0
-                            : static_cast<double>(intake.last_ns() - intake.first_ns()) / 3.6e12;
-    return {{"schema", "amoskys.pipeline_summary/1"},
-            {"execution_date", json::time(request.now_ns)},
-            {"status", "SUCCESS"},
-            {"data_source", source.description()},
-            {"rows", table.rows()},
-            {"total_features", batch.columns().columns().size()},
-            {"devices", intake.devices()},
-            {"metrics", batch.metrics().size()},
-            {"first_time", counts.samples == 0 ? Json() : json::time(intake.first_ns())},
-            {"last_time", json::time(intake.last_ns())},
-            {"time_span_hours", span_hours},
-            {"windows", window_json(request.batch.engine)},
-            {"fill", request.batch.fill_with_median ? "device-median" : "none"},
-            {"samples",
-             {{"used", counts.samples - counts.duplicates},
-              {"filled", batch.filled()},
-              {"duplicates", counts.duplicates},
-              {"texts", counts.texts},
-              {"not_finite", counts.not_finite},
-              {"late", counts.late},
-              {"ahead_of_reception", counts.ahead},
-              {"counter_starts", counts.counter_starts},
-              {"counter_resets", counts.counter_resets},
-              {"counter_wraps", counts.counter_wraps},
-              {"processes", counts.processes},
-              {"flows", counts.flows},
-              {"legacy_heartbeats", counts.legacy}}},
-            {"output_files",
-             {{"full_csv", (request.folder / table_name).string()},
-              {"metadata_file", (request.folder / metadata_name).string()},
-              {"summary_file", (request.folder / summary_name).string()}}}};
+    return scales;
 }
 
 }  // namespace
@@ -164,7 +99,15 @@ Result<RunRequest> make_request(const EtlConfig& config, const RunConfig& run, U
     engine.settings.time_zone = std::move(zone);
     request.batch.validation = config.validation;
     request.batch.fill_with_median = config.fill == "device-median";
-    request.digits = static_cast<int>(config.digits);
+    request.scaled = config.scale == "robust";
+    request.log_metrics = config.log_metrics;
+    request.files.folder = run.out;
+    request.files.digits = static_cast<int>(config.digits);
+    request.files.csv = config.format != "parquet";
+    request.files.parquet = config.format != "csv";
+    request.files.compression = config.compression == "none"   ? table::Compression::none
+                                : config.compression == "zstd" ? table::Compression::zstd
+                                                               : table::Compression::snappy;
     if (!run.since.empty()) {
         AMOSKYS_TRY(since, parse_time(run.since, now_ns));
         engine.since_ns = request.filter.since_ns = since;
@@ -188,7 +131,7 @@ Result<RunRequest> make_request(const EtlConfig& config, const RunConfig& run, U
 Result<Json> run(EventSource& source, const RunRequest& request) {
     AMOSKYS_TRY_VOID(make_directories(request.folder, folder_mode));
     AMOSKYS_TRY(lock, lock_folder(request.folder));
-    AMOSKYS_TRY(table, TableWriter::open(request.folder));
+    AMOSKYS_TRY(store, FeatureStore::open(request.folder));
     AMOSKYS_TRY(batch, Batch::open(request.folder, request.extractors, request.batch));
     if (request.baselines)
         batch->use(*request.baselines);
@@ -199,21 +142,35 @@ Result<Json> run(EventSource& source, const RunRequest& request) {
     AMOSKYS_TRY_VOID(batch->learn());
     Result<> written;  // the first failure of the table
     AMOSKYS_TRY_VOID(
-        batch->cut([&](const module::Window& window, const module::FeatureRow& row, Part) {
+        batch->cut([&](const module::Window& window, const module::FeatureRow& row, Part part) {
             if (written)
-                written = table.add(window, row);
+                written = store->add(window, row, part);
         }));
     AMOSKYS_TRY_VOID(written);
+    AMOSKYS_TRY_VOID(store->seal());
     const auto columns = batch->columns().columns();
-    const TableWriter::Layout layout{columns, column_order(columns), request.digits};
-    AMOSKYS_TRY_VOID(table.write_csv(request.folder / table_name, layout, request.writing));
-    AMOSKYS_TRY_VOID(write_file_atomic(
-        request.folder / metadata_name,
-        json::dump_pretty(metadata(table, layout, batch->baselines(), request)) + "\n", file_mode));
-    Json told = summary(*batch, table, source, request);
-    AMOSKYS_TRY_VOID(write_file_atomic(request.folder / summary_name,
-                                       json::dump_pretty(told) + "\n", file_mode));
-    return {boost::system::in_place_value, std::move(told)};
+    const std::vector<ColumnScale> scales = fit_scales(*store, columns, request.log_metrics);
+    const Intake& intake = batch->intake();
+    OutputRequest outputs{.files = request.files, .progress = request.writing};
+    outputs.facts = {
+        .now_ns = request.now_ns,
+        .source = source.description(),
+        .counts = intake.counts(),
+        .filled = batch->filled(),
+        .devices = intake.devices(),
+        .metrics = batch->metrics().size(),
+        .first_ns = intake.first_ns(),
+        .last_ns = intake.last_ns(),
+        .windows = window_json(request.batch.engine),
+        .step = request.batch.engine.windows.step,
+        .fill = request.batch.fill_with_median ? "device-median" : "none",
+        .baselines = to_json(batch->baselines()),
+        .preprocessing = {{"scaled", request.scaled}, {"columns", to_json(columns, scales)}}};
+    if (request.scaled)
+        outputs.scale = [&scales](module::ColumnId id, std::span<double> values) {
+            scales[id].apply(values);
+        };
+    return write_outputs(*store, columns, outputs);
 }
 
 }  // namespace amoskys::etl

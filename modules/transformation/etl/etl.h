@@ -12,7 +12,7 @@
 #include "core/module/extractor.h"
 #include "core/wire/event.h"
 #include "modules/transformation/etl/batch.h"
-#include "modules/transformation/etl/table_writer.h"
+#include "modules/transformation/etl/outputs.h"
 
 namespace amoskys::etl {
 
@@ -31,6 +31,11 @@ struct EtlConfig {
         "cpu_avg=80",         "cpu_avg_pct=80", "memory_percent=85", "memory_used_pct=85",
         "disk_io_total=1000", "connections=50", "net_bytes_out=1e7"};
     std::string time_zone = "UTC";
+    std::string scale = "none";
+    std::vector<std::string> log_metrics = {"net_bytes_in", "net_bytes_out", "disk_io_total",
+                                            "proc_count", "swap_used_kb"};
+    std::string format = "both";
+    std::string compression = "snappy";
     std::uint64_t digits = 9;
 };
 
@@ -61,25 +66,23 @@ struct RunRequest {
     std::filesystem::path folder;  // made where it does not exist
     BatchOptions batch;
     std::optional<Baselines> baselines;  // instead of fitting
-    int digits = 9;
+    bool scaled = false;                 // train_features and val_features
+    std::vector<std::string> log_metrics;
+    ExportOptions files;
     wire::EventFilter filter;
     UnixNanos now_ns = 0;  // execution_date of the summary
     std::vector<const module::ExtractorKind*> extractors;
     std::function<void(std::uint64_t)> writing;  // rows written so far
 };
 
-inline constexpr std::string_view table_name = "canonical_telemetry_full.csv";
-inline constexpr std::string_view metadata_name = "feature_metadata.json";
-inline constexpr std::string_view summary_name = "pipeline_summary.json";
-
 // Held while a run writes into a folder; unavailable where another etl has it.
 Result<FileDescriptor> lock_folder(const std::filesystem::path& folder);
 
 Json window_json(const EngineOptions& options);
 
-// Writes the three files and returns the summary. The folder is locked during
-// the run (unavailable where another etl has it). On an error no file under its
-// final name has changed, except that the table may already be the new one.
+// Writes the files of outputs.h and returns the summary. The folder is locked during the run
+// (unavailable where another etl has it). On an error each file under its final name is the old one
+// or the new one, whole.
 Result<Json> run(EventSource& source, const RunRequest& request);
 
 // "cpu_avg_pct=80".

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view manifest_schema = "amoskys.etl_manifest/1";
 constexpr std::string_view rows_folder = "canonical_telemetry_full";
 constexpr std::uint64_t manifest_bytes_max = 1ULL << 30;
+constexpr std::size_t day_gather_bytes = 1 << 20;  // of each day's rows
 constexpr unsigned open_mode = 0755, manifest_mode = 0644;
 
 std::string part_name(std::uint64_t run) {
@@ -91,25 +92,29 @@ class DayTables {
         const std::string day = format_time(window.start_ns).substr(0, 10);
         auto found = tables_.find(day);
         if (found == tables_.end()) {
-            AMOSKYS_TRY(table, TableWriter::open(folder_));
+            AMOSKYS_TRY(table, FeatureStore::open(folder_, day_gather_bytes));
             found = tables_.emplace(day, std::move(table)).first;
         }
         ++rows_;
-        return found->second.add(window, row);
+        return found->second->add(window, row);
     }
 
     // Writes them all; appends their names.
     Result<> write(const RunRequest& request, const module::ColumnTable& columns, std::uint64_t run,
                    Manifest& manifest, Json& names) {
+        const Layout layout{columns.columns(), column_order(columns.columns())};
+        ExportOptions files = request.files;
+        files.parquet = !files.csv;  // one format, or who reads the folder reads rows twice
         for (auto& [day, table] : tables_) {
-            const std::string name =
-                std::string(rows_folder) + "/date=" + day + "/" + part_name(run) + ".csv";
-            const fs::path path = folder_ / name;
-            AMOSKYS_TRY_VOID(make_directories(path.parent_path(), open_mode));
-            const TableWriter::Layout layout{columns.columns(), column_order(columns.columns()),
-                                             request.digits};
-            AMOSKYS_TRY_VOID(table.write_csv(path, layout, request.writing));
-            manifest.files.emplace_back(name, table.rows());
+            AMOSKYS_TRY_VOID(table->seal());
+            const std::string below = std::string(rows_folder) + "/date=" + day;
+            files.folder = folder_ / below;
+            AMOSKYS_TRY_VOID(make_directories(files.folder, open_mode));
+            const std::string part = part_name(run);
+            AMOSKYS_TRY(count,
+                        export_table(*table, layout, files, {.name = part}, request.writing));
+            const std::string name = below + "/" + part + (files.csv ? ".csv" : ".parquet");
+            manifest.files.emplace_back(name, count);
             names.push_back(name);
         }
         AMOSKYS_TRY_VOID(sync_directory(folder_));
@@ -119,7 +124,7 @@ class DayTables {
 
   private:
     fs::path folder_;
-    std::map<std::string, TableWriter> tables_;
+    std::map<std::string, std::unique_ptr<FeatureStore>> tables_;
     std::uint64_t rows_ = 0;
 };
 

@@ -2,7 +2,8 @@
 //
 //   OUT/manifest.json                                            what is there; see below
 //   OUT/canonical_telemetry_full/date=YYYY-MM-DD/part-000007.csv   rows of run 7 whose window
-//                                                                begins on that day (UTC)
+//                                                                begins on that day (UTC);
+//                                                                .parquet with --format parquet
 //
 // manifest: {"schema": "amoskys.etl_manifest/1", "run", "settings": {...}, "devices": {device: end
 // of its last window, ns}, "files": [{"name", "rows"}], "baselines": {...}}

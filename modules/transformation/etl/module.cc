@@ -9,6 +9,7 @@ namespace {
 
 using config::option;
 using etl::EtlConfig;
+using etl::QualityConfig;
 using etl::RunConfig;
 
 constexpr config::Option options[] = {
@@ -40,9 +41,19 @@ constexpr config::Option options[] = {
     option<&EtlConfig::time_zone>("time_zone", "",
                                   "zone of hours and days: UTC, an offset like -05:00, a name "
                                   "like America/Chicago, or empty for the machine's own"),
-    option<&EtlConfig::digits>("digits", "digits",
-                               "significant digits of numbers; 17 gives every double back exactly",
-                               {1, 17}),
+    option<&EtlConfig::scale>("scale", "",
+                              "of train_features and val_features: robust takes the training "
+                              "part's median away and divides by its interquartile range",
+                              {}, {.choices = "none|robust"}),
+    option<&EtlConfig::log_metrics>("log_metrics", "",
+                                    "metrics with heavy tails, whose levels are scaled as log1p"),
+    option<&EtlConfig::format>("format", "", "files of the tables", {},
+                               {.choices = "csv|parquet|both"}),
+    option<&EtlConfig::compression>("compression", "", "of Parquet files", {},
+                                    {.choices = "snappy|zstd|none"}),
+    option<&EtlConfig::digits>(
+        "digits", "digits",
+        "significant digits of numbers in CSV; 17 gives every double back exactly", {1, 17}),
 };
 
 constexpr config::Option run_options[] = {
@@ -62,6 +73,11 @@ constexpr config::Option run_options[] = {
                                {}, {.instead_of = "incremental"}),
 };
 
+constexpr config::Option quality_options[] = {
+    option<&QualityConfig::features>("features", "",
+                                     "folder of the tables; default <state_dir>/features"),
+};
+
 constexpr module::Verb verbs[] = {
     {.name = "",
      .summary = "reads the log and writes features",
@@ -76,6 +92,12 @@ constexpr module::Verb verbs[] = {
      .make_config = nullptr,
      .run = &etl::features_verb,
      .examples = "amoskys etl features -o csv"},
+    {.name = "quality",
+     .summary = "shows the quality report of the tables, worst features first",
+     .options = quality_options,
+     .make_config = &config::make_config<QualityConfig>,
+     .run = &etl::quality_verb,
+     .examples = "amoskys etl quality --features features"},
 };
 
 }  // namespace
@@ -90,9 +112,11 @@ const module::ModuleInfo etl_module = {
         "in order of\n"
         "event time, turns counters into rates and table rows into one value per metric, and "
         "computes features of\n"
-        "sliding windows. Writes canonical_telemetry_full.csv, feature_metadata.json and "
-        "pipeline_summary.json; a\n"
-        "file under its final name is always complete. What is missing stays an empty cell.",
+        "sliding windows. Writes canonical_telemetry_full as CSV and Parquet, "
+        "feature_metadata.json,\n"
+        "pipeline_summary.json, quality_report.json and three pictures; a file under its final "
+        "name is always\n"
+        "complete. What is missing stays an empty cell, or null.",
     .config_root = "etl",
     .options = options,
     .make_config = &config::make_config<EtlConfig>,

@@ -1,7 +1,9 @@
 // The verbs of `amoskys etl`.
 #include "modules/transformation/etl/tool.h"
 
+#include <algorithm>
 #include <iostream>
+#include <tuple>
 
 #include "core/base/file.h"
 #include "core/module/progress.h"
@@ -16,6 +18,18 @@ namespace {
 constexpr Column feature_columns[] = {
     {.name = "feature"}, {.name = "unit"}, {.name = "stage"}, {.name = "formula"}};
 constexpr Noun feature_noun = {"feature", feature_columns};
+
+constexpr Column quality_columns[] = {
+    {.name = "feature"},
+    {.name = "missing_percent", .title = "MISSING %", .right = true},
+    {.name = "outliers", .in_table = false, .right = true},
+    {.name = "outlier_percent", .title = "OUTLIERS %", .right = true},
+    {.name = "zero_variance"},
+    {.name = "psi", .right = true},
+    {.name = "ks", .right = true},
+    {.name = "drifted"}};
+constexpr Noun quality_noun = {"feature_quality", quality_columns};
+constexpr std::uint64_t most_report_bytes = 256 << 20;
 
 std::vector<const module::ExtractorKind*> extractors() {
     std::vector<const module::ExtractorKind*> out;
@@ -42,6 +56,19 @@ void tell(const Json& summary) {
         std::cerr << "etl: " << count("ahead_of_reception")
                   << " samples have no time, or one an hour after their reception, and are not in "
                      "the table\n";
+}
+
+// What a person looks at first: drift, then constants, then what is missing, then outliers.
+bool is_worse(const Json& a, const Json& b) {
+    const auto number = [](const Json& row, const char* key) {
+        return row[key].is_number() ? row[key].get<double>() : 0.0;
+    };
+    const auto rank = [&](const Json& row) {
+        return std::tuple(row["drifted"] == true ? number(row, "psi") : 0.0,
+                          row["zero_variance"] == true, number(row, "missing_percent"),
+                          number(row, "outlier_percent"));
+    };
+    return rank(a) > rank(b);
 }
 
 }  // namespace
@@ -94,6 +121,27 @@ Result<> features_verb(module::ToolContext& context) {
                             {"stage", kind->stage},
                             {"formula", form.formula}}))
                 return {};
+    return rows->finish();
+}
+
+Result<> quality_verb(module::ToolContext& context) {
+    const auto options = std::static_pointer_cast<const QualityConfig>(context.config);
+    const std::filesystem::path folder =
+        options->features.empty() ? context.state_dir / "features" : fs::path(options->features);
+    const fs::path path = folder / quality_name;
+    AMOSKYS_TRY(text, read_file(path, most_report_bytes));
+    AMOSKYS_TRY(report, json::parse(text, path.string()));
+    if (!report.is_object() || report.value("schema", "") != "amoskys.quality_report/1" ||
+        !report["columns"].is_array())
+        return make_error(ErrorKind::bad_data, "quality_report",
+                          path.string() + " is no quality report",
+                          "amoskys etl writes one beside its tables");
+    std::vector<Json> features(report["columns"].begin(), report["columns"].end());
+    std::stable_sort(features.begin(), features.end(), is_worse);
+    AMOSKYS_TRY(rows, RowOutput::open(context.out, context.output, quality_noun));
+    for (const Json& feature : features)
+        if (!rows->row(feature))
+            return {};
     return rows->finish();
 }
 

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "core/base/file.h"
+#include "core/base/text.h"
 #include "modules/transformation/etl/test/feeder.h"
 
 using namespace amoskys;
@@ -38,6 +39,8 @@ struct Folder {
     }
     fs::path path;
 };
+
+const std::string table_name = "canonical_telemetry_full.csv";
 
 class ListSource final : public EventSource {
   public:
@@ -115,9 +118,13 @@ TEST_CASE("the table is sorted by device and window, columns by metric, missing 
     CHECK(summary["rows"] == 4);
     CHECK(summary["devices"] == 2);
     CHECK(summary["samples"]["used"] == 18);
-    CHECK(folder.names() == std::vector<std::string>{"canonical_telemetry_full.csv",
-                                                     "feature_metadata.json",
-                                                     "pipeline_summary.json"});
+    CHECK(folder.names() == std::vector<std::string>{
+                                "canonical_telemetry_full.csv", "canonical_telemetry_full.parquet",
+                                "feature_correlations.svg", "feature_metadata.json",
+                                "normalized_distributions.svg", "pipeline_summary.json",
+                                "quality_report.json", "temporal_patterns.svg"});
+    CHECK(summary["output_files"]["full_parquet"] ==
+          (folder.path / "canonical_telemetry_full.parquet").string());
 }
 
 TEST_CASE("metadata describes each column with its statistics") {
@@ -187,17 +194,58 @@ TEST_CASE("a threshold is a metric and a number") {
         CHECK(check_threshold(bad).has_error());
 }
 
-TEST_CASE("numbers have the digits asked for and 17 read back exactly") {
-    const auto printed = [](double value, int digits) {
-        std::string out;
-        append_number(out, value, digits);
-        return out;
+TEST_CASE("a run in one format leaves no table of an earlier run in the other") {
+    Folder folder;
+    ListSource source = two_devices();
+    REQUIRE(run(source, request_for(folder)));
+    RunConfig options;
+    options.out = folder.path.string();
+    EtlConfig config;
+    config.format = "parquet";
+    RunRequest request = make_request(config, options, origin).value();
+    request.extractors = {&means_kind};
+    request.writing = [](std::uint64_t) {};
+    const auto summary = run(source, request).value();
+    CHECK_FALSE(fs::exists(folder.path / table_name));
+    CHECK(fs::exists(folder.path / "canonical_telemetry_full.parquet"));
+    CHECK_FALSE(summary["output_files"].contains("full_csv"));
+}
+
+TEST_CASE("training and validation tables are the device's older and newer windows, scaled") {
+    Folder folder;
+    ListSource source;
+    for (unsigned i = 0; i < 600; ++i)
+        source.events.push_back(gauge("a", origin + i * 10 * second, "m", i));
+    RunConfig options;
+    options.out = folder.path.string();
+    EtlConfig config;
+    config.scale = "robust";
+    RunRequest request = make_request(config, options, origin).value();
+    request.extractors = {&means_kind};
+    request.writing = [](std::uint64_t) {};
+    const auto summary = run(source, request).value();
+    const std::string train = folder.text("train_features.csv"),
+                      validation = folder.text("val_features.csv");
+    const auto rows = [](const std::string& text) {
+        return std::count(text.begin(), text.end(), '\n') - 1;
     };
-    CHECK(printed(1.0 / 3, 9) == "0.333333333");
-    CHECK(printed(0.1, 9) == "0.1");
-    CHECK(printed(16777216, 9) == "16777216");
-    CHECK(printed(123456789012, 9) == "1.23456789e+11");
-    CHECK(printed(-0.0, 9) == "0");
-    CHECK(printed(1.0 / 3, 17) == "0.3333333333333333");
-    CHECK(std::stod(printed(0.1 + 0.2, 17)) == 0.1 + 0.2);
+    CHECK(rows(train) == summary["train_samples"]);
+    CHECK(rows(validation) == summary["val_samples"]);
+    CHECK(rows(train) + rows(validation) < summary["rows"]);  // the embargo is in neither
+    CHECK(rows(train) > 3 * rows(validation));
+    // Of evenly spaced values the median is 0 and the ends are 1 away from it.
+    const auto last_number = [](std::string_view line) {
+        return std::stod(std::string(line.substr(line.rfind(',') + 1)));
+    };
+    const auto lines = amoskys::split(train, '\n');
+    CHECK(last_number(lines[1]) == Approx(-1).margin(0.03));
+    CHECK(last_number(lines[lines.size() - 2]) == Approx(1).margin(0.03));
+    CHECK(last_number(amoskys::split(validation, '\n')[1]) > 1);
+    const auto metadata = json::parse(folder.text(metadata_name), "metadata").value();
+    const auto& scale = metadata["preprocessing"]["columns"]["m_first"];
+    CHECK(scale["log1p"] == false);
+    CHECK(scale["count"] == rows(train));
+    const auto quality = json::parse(folder.text(quality_name), "quality").value();
+    CHECK(quality["columns"][0]["drifted"] == true);
+    CHECK(quality["time"]["coverage_percent"] == 100);
 }
