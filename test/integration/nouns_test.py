@@ -49,6 +49,7 @@ class Nouns(harness.AmoskysTest):
         table.write_text("x,y,label\n" + "".join(f"{i % 7},{i % 5},0\n" for i in range(60)) + "90,90,1\n")
         told = {"pipeline_summary": self.ok_json("etl", "--out", features),
                 "feature": self.ok_json("etl", "features")[0],
+                "feature_quality": self.ok_json("etl", "quality", "--features", features)[0],
                 "model": self.ok_json("score", "train", "--features", features, "--model", "iforest"),
                 "score": self.ok_ndjson("score", "run", "--features", features)[0],
                 "evaluation": self.ok_json("score", "eval", "--train", table, "--test", table, "--label", "label",
