@@ -150,13 +150,13 @@ Result<KeyedTable> read_table(const std::filesystem::path& file, const TableOpti
     return parse_table(text, file.string(), options);
 }
 
-Result<std::filesystem::path> find_table(const std::filesystem::path& features, bool for_training) {
+Result<std::filesystem::path> find_table(const std::filesystem::path& features) {
     std::error_code failed;
     if (std::filesystem::is_regular_file(features, failed))
         return features;
-    for (const char* name : {"train_features.csv", "canonical_telemetry_full.csv"})
-        if ((for_training || name[0] == 'c') && std::filesystem::exists(features / name, failed))
-            return features / name;
+    const std::filesystem::path table = features / "canonical_telemetry_full.csv";
+    if (std::filesystem::exists(table, failed))
+        return table;
     return make_error(ErrorKind::no_input, "no_features",
                       "there is no canonical_telemetry_full.csv in " + features.string(),
                       "amoskys etl --out " + features.string() + " makes it");

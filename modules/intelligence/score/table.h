@@ -31,7 +31,7 @@ Result<KeyedTable> parse_table(std::string_view text, const std::string& name,
 Result<KeyedTable> read_table(const std::filesystem::path& file, const TableOptions& options);
 
 // The table that etl left in a folder (or a file named directly); no_input where there is none.
-Result<std::filesystem::path> find_table(const std::filesystem::path& features, bool for_training);
+Result<std::filesystem::path> find_table(const std::filesystem::path& features);
 
 // The table with exactly `columns`, in that order. bad_data where one of them is not in the table;
 // columns that the model does not know are dropped and counted in `dropped`.

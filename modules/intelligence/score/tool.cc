@@ -86,7 +86,7 @@ Result<> train_verb(module::ToolContext& context) {
                          .now_ns = system_clock().now_ns()};
     AMOSKYS_TRY(parameters, parse_parameters(options.parameter));
     request.parameters = std::move(parameters);
-    AMOSKYS_TRY(file, find_table(features_folder(context, options.features), true));
+    AMOSKYS_TRY(file, find_table(features_folder(context, options.features)));
     AMOSKYS_TRY(table, read_table(file, {.label = {}, .ignore = options.ignore}));
     AMOSKYS_TRY_VOID(check_rows(context, table, options.quantile));
     AMOSKYS_TRY(model, train(kinds(), table, request));
@@ -98,7 +98,7 @@ Result<> train_verb(module::ToolContext& context) {
 Result<> run_verb(module::ToolContext& context) {
     const auto& options = options_of<ScoreConfig>(context);
     AMOSKYS_TRY(model, load_model(kinds(), models_folder(context), options.name));
-    AMOSKYS_TRY(file, find_table(features_folder(context, options.features), false));
+    AMOSKYS_TRY(file, find_table(features_folder(context, options.features)));
     AMOSKYS_TRY(table, read_table(file, {.label = {}, .ignore = options.ignore}));
     std::size_t dropped = 0;
     AMOSKYS_TRY(features, select_columns(table, model.model->columns(), dropped));

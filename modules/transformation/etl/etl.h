@@ -31,9 +31,10 @@ struct EtlConfig {
         "cpu_avg=80",         "cpu_avg_pct=80", "memory_percent=85", "memory_used_pct=85",
         "disk_io_total=1000", "connections=50", "net_bytes_out=1e7"};
     std::string time_zone = "UTC";
-    std::string scale = "none";
-    std::vector<std::string> log_metrics = {"net_bytes_in", "net_bytes_out", "disk_io_total",
-                                            "proc_count", "swap_used_kb"};
+    std::string scale = "robust";
+    std::vector<std::string> log_metrics = {
+        "net_bytes_in", "net_bytes_out",       "disk_io_total",     "proc_count",
+        "swap_used_kb", "network_total_bytes", "network_total_mbps"};
     std::string format = "both";
     std::string compression = "snappy";
     std::uint64_t digits = 9;

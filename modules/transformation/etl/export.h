@@ -1,8 +1,8 @@
 // From the store of rows to table files. Which files there are, and what each holds:
 //
 //   canonical_telemetry_full   every row, the numbers as they are
-//   train_features             rows of the training part       as they are, or scaled
-//   val_features               rows of the validation part     (--scale robust)
+//   train_features             rows of the training part, scaled (--scale none: as they are)
+//   val_features               rows of the validation part, likewise
 //
 // each as .csv, .parquet or both.
 #pragma once

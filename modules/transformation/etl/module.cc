@@ -45,8 +45,8 @@ constexpr config::Option options[] = {
                               "of train_features and val_features: robust takes the training "
                               "part's median away and divides by its interquartile range",
                               {}, {.choices = "none|robust"}),
-    option<&EtlConfig::log_metrics>("log_metrics", "",
-                                    "metrics with heavy tails, whose levels are scaled as log1p"),
+    option<&EtlConfig::log_metrics>(
+        "log_metrics", "", "metrics with heavy tails: their levels are scaled by their logarithm"),
     option<&EtlConfig::format>("format", "", "files of the tables", {},
                                {.choices = "csv|parquet|both"}),
     option<&EtlConfig::compression>("compression", "", "of Parquet files", {},

@@ -127,7 +127,7 @@ bool draw_distribution(Svg& svg, Panel panel, const PictureInput& input, module:
         std::max(*std::max_element(histogram.train.begin(), histogram.train.end()),
                  *std::max_element(histogram.validation.begin(), histogram.validation.end()));
     panel.y_high = std::max(most, 1e-9) * 1.08;
-    draw_y_axis(svg, panel, 3);
+    draw_y_axis(svg, panel, 4);
     svg.surface(steps_of(panel, histogram.train, histogram.low, histogram.high), blue, 0.35);
     if (histogram.validation_count > 0)
         svg.path(steps_of(panel, histogram.validation, histogram.low, histogram.high), orange, 1.4);
@@ -232,7 +232,7 @@ void draw_series(Svg& svg, Panel panel, const PictureInput& input, module::Colum
     panel.y_low = low >= 0 && low < 0.3 * high ? 0 : low - room;
     panel.y_high = high + room;
     panel.x_high = static_cast<double>(span.bins);
-    draw_y_axis(svg, panel, 4);
+    draw_y_axis(svg, panel, 5);
     for (std::size_t from = 0; from < values.size();) {
         std::size_t to = from;
         while (to < values.size() && values[to].filled)

@@ -46,7 +46,7 @@ std::string colour_of(double r) {
 
 std::string two_decimals(double value) {
     std::array<char, 16> text{};
-    std::snprintf(text.data(), text.size(), "%.2f", value);
+    std::snprintf(text.data(), text.size(), std::abs(value) > 0.995 ? "%.0f" : "%.2f", value);
     std::string out = text.data();
     if (out.starts_with("-0."))
         return "\xe2\x88\x92" + out.substr(2);
@@ -182,7 +182,8 @@ std::string correlations_svg(const PictureInput& input) {
             const double r = row == column ? 1 : pearson(values[row], values[column]);
             const Point corner{map.left + map.cell * static_cast<double>(column), y};
             svg.rectangle(corner, {map.cell - 0.8, map.cell - 0.8}, colour_of(r));
-            if (map.cell >= 20 && !std::isnan(r) && row != column)
+            // What is next to nothing says more as an empty cell.
+            if (map.cell >= 20 && std::abs(r) >= 0.05 && row != column)
                 svg.text({corner.x + map.cell / 2 - 0.4, corner.y + map.cell / 2 + 3},
                          two_decimals(r),
                          {.size = map.cell >= 28 ? 9.5 : 8,

@@ -62,20 +62,18 @@ TEST_CASE("a model's columns are chosen by name and an absent one is refused") {
     CHECK(refused.error().message == "t.csv lacks 4 of the 5 columns of the model: p, q, r, ...");
 }
 
-TEST_CASE("training prefers the training table and a folder without tables is no input") {
+TEST_CASE("a folder stands for its table of raw numbers, and without one is no input") {
     namespace fs = std::filesystem;
     const fs::path folder =
         fs::temp_directory_path() / ("score_table_test_" + std::to_string(getpid()));
     fs::create_directories(folder);
-    const auto none = find_table(folder, true);
+    const auto none = find_table(folder);
     REQUIRE(none.has_error());
     CHECK(none.error().kind == ErrorKind::no_input);
     std::ofstream(folder / "canonical_telemetry_full.csv") << "a\n";
-    CHECK(find_table(folder, true).value().filename() == "canonical_telemetry_full.csv");
+    CHECK(find_table(folder).value().filename() == "canonical_telemetry_full.csv");
     std::ofstream(folder / "train_features.csv") << "a\n";
-    CHECK(find_table(folder, true).value().filename() == "train_features.csv");
-    CHECK(find_table(folder, false).value().filename() == "canonical_telemetry_full.csv");
-    CHECK(find_table(folder / "train_features.csv", false).value().filename() ==
-          "train_features.csv");
+    CHECK(find_table(folder).value().filename() == "canonical_telemetry_full.csv");
+    CHECK(find_table(folder / "train_features.csv").value().filename() == "train_features.csv");
     fs::remove_all(folder);
 }

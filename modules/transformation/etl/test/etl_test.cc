@@ -219,7 +219,6 @@ TEST_CASE("training and validation tables are the device's older and newer windo
     RunConfig options;
     options.out = folder.path.string();
     EtlConfig config;
-    config.scale = "robust";
     RunRequest request = make_request(config, options, origin).value();
     request.extractors = {&means_kind};
     request.writing = [](std::uint64_t) {};
