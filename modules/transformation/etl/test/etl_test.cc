@@ -122,7 +122,9 @@ TEST_CASE("the table is sorted by device and window, columns by metric, missing 
                                 "canonical_telemetry_full.csv", "canonical_telemetry_full.parquet",
                                 "feature_correlations.svg", "feature_metadata.json",
                                 "normalized_distributions.svg", "pipeline_summary.json",
-                                "quality_report.json", "temporal_patterns.svg"});
+                                "quality_report.json", "temporal_patterns.svg",
+                                "train_features.csv", "train_features.parquet", "val_features.csv",
+                                "val_features.parquet"});
     CHECK(summary["output_files"]["full_parquet"] ==
           (folder.path / "canonical_telemetry_full.parquet").string());
 }

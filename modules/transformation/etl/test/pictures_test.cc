@@ -59,7 +59,7 @@ bool renders(const std::string& svg) {
     std::string name = (std::filesystem::temp_directory_path() / "picture-XXXXXX").string();
     FileDescriptor file(::mkstemp(name.data()));
     REQUIRE(write_file_atomic(name, svg, 0600));
-    const int status = std::system(("rsvg-convert -o /dev/null '" + name + "'").c_str());
+    const int status = std::system(("rsvg-convert '" + name + "' > /dev/null").c_str());
     std::filesystem::remove(name);
     return status == 0;
 }
