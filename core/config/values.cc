@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/base/number_text.h"
 #include "core/base/text.h"
 #include "core/config/option.h"
 #include "core/json/yaml_text.h"
@@ -25,12 +26,6 @@ std::string quoted(std::string_view text) {
     constexpr std::size_t shown = 80;
     std::string out = "\"" + printable(text.substr(0, shown));
     return out + (text.size() > shown ? "...\"" : "\"");
-}
-
-std::string number_text(double value) {
-    std::array<char, 32> buffer{};
-    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-    return {buffer.data(), end};
 }
 
 std::string with_unit(std::string number, std::string_view unit) {
@@ -56,7 +51,7 @@ std::string bound_text(const Option& option, double bound) {
         return duration_text(seconds(bound));
     if (option.type == Type::size)
         return format_size(static_cast<std::uint64_t>(bound));
-    return with_unit(number_text(bound), option.unit);
+    return with_unit(shortest_number(bound), option.unit);
 }
 
 Result<> check_bounds(const Option& option, double value, std::string_view value_text) {
@@ -213,7 +208,7 @@ std::string show_value(std::uint64_t value) {
     return std::to_string(value);
 }
 std::string show_value(double value) {
-    return number_text(value);
+    return shortest_number(value);
 }
 std::string show_value(const std::string& value) {
     return json::yaml_scalar(value);

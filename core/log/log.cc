@@ -7,7 +7,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <list>
@@ -15,6 +14,7 @@
 #include <unordered_map>
 
 #include "core/base/clock.h"
+#include "core/base/number_text.h"
 #include "core/base/text.h"
 
 namespace amoskys::log {
@@ -115,12 +115,6 @@ std::string time_text(UnixNanos now_ns) {
     return text;
 }
 
-std::string number_text(double value) {
-    std::array<char, 32> buffer{};
-    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-    return {buffer.data(), end};
-}
-
 // printable() also for JSON: it leaves nothing that JSON must escape but '"' and '\'.
 std::string json_string(std::string_view text) {
     std::string out = "\"";
@@ -147,7 +141,7 @@ std::string value_text(const Field& field, Format format) {
                 return value ? "true" : "false";
             else if constexpr (std::is_same_v<Value, double>)
                 return format == Format::json && !std::isfinite(value) ? "null"
-                                                                       : number_text(value);
+                                                                       : shortest_number(value);
             else
                 return std::to_string(value);
         },

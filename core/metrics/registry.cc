@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
 
 #include "core/base/check.h"
+#include "core/base/number_text.h"
 #include "core/base/text.h"
 #include "core/metrics/metrics.h"
 
@@ -45,9 +45,7 @@ std::string number_text(double value) {
         return "NaN";
     if (std::isinf(value))
         return value > 0 ? "+Inf" : "-Inf";
-    std::array<char, 32> buffer{};
-    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-    return {buffer.data(), end};
+    return shortest_number(value);
 }
 
 // Label values escape backslash, quote and line break; HELP of text 0.0.4 not the quote.

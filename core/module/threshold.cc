@@ -1,8 +1,6 @@
 #include "core/module/threshold.h"
 
-#include <array>
-#include <charconv>
-
+#include "core/base/number_text.h"
 #include "core/base/text.h"
 #include "core/module/counter_rate.h"
 
@@ -10,11 +8,9 @@ namespace amoskys::module {
 namespace {
 
 std::string spoken(double value) {
-    std::array<char, 32> buffer{};
-    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
-                                   std::chars_format::general, 6)
-                         .ptr;
-    return {buffer.data(), end};
+    std::string out;
+    append_number(out, value, 6);
+    return out;
 }
 
 std::string_view operator_of(const ThresholdRule& rule) {

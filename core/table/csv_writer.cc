@@ -1,7 +1,7 @@
 // CSV. Rows are put together from columns, so batches should fit the second cache (writer.h).
 #include "core/base/clock.h"
+#include "core/base/number_text.h"
 #include "core/base/text.h"
-#include "core/table/number_text.h"
 #include "core/table/output_file.h"
 #include "core/table/writer.h"
 

@@ -27,7 +27,7 @@ class Writer {
 };
 
 struct CsvOptions {
-    // Significant digits, as printf's %g (number_text.h); 17: the shortest that reads back.
+    // Significant digits, as printf's %g (base/number_text.h); 17: the shortest that reads back.
     int digits = 9;
 };
 

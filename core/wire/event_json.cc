@@ -1,9 +1,9 @@
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <map>
 
+#include "core/base/number_text.h"
 #include "core/wire/event.h"
 #include "core/wire/legacy.h"
 
@@ -27,12 +27,17 @@ Json number(double value) {
 
 // The double with the fewest digits that is this float: 0.1, not 0.10000000149011612.
 Json number(float value) {
-    std::array<char, 32> text{};
-    const auto end = std::to_chars(text.data(), text.data() + text.size() - 1, value);
-    if (end.ec != std::errc())
+    if (!std::isfinite(value))
         return static_cast<double>(value);
-    *end.ptr = '\0';
-    return number(std::strtod(text.data(), nullptr));
+    std::array<char, number_room> text{};
+    double shown = value;
+    for (int digits = 6; digits <= 9; ++digits) {
+        *write_number(text.data(), value, digits) = '\0';
+        shown = std::strtod(text.data(), nullptr);
+        if (static_cast<float>(shown) == value)
+            break;
+    }
+    return number(shown);
 }
 
 Json labels_json(const pb::Map<std::string, std::string>& labels) {

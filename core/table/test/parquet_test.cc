@@ -8,9 +8,9 @@
 #include <limits>
 #include <random>
 
+#include "core/base/number_text.h"
 #include "core/base/text.h"
 #include "core/json/json.h"
-#include "core/table/number_text.h"
 #include "core/table/parquet.h"
 #include "core/table/test/folder.h"
 #include "core/table/writer.h"
@@ -45,7 +45,7 @@ Output run_command(const std::string& command) {
 void expect(Json& columns, const Schema& schema, const Batch& batch) {
     const auto number = [](double value) {
         std::string text;
-        append_number(text, value, shortest);
+        append_number(text, value, shortest_digits);
         return text;
     };
     for (std::size_t i = 0; i < batch.columns(); ++i) {

@@ -1,9 +1,9 @@
 #include "modules/intelligence/score/report.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
+#include "core/base/number_text.h"
 #include "core/base/text.h"
 
 namespace amoskys::score {
@@ -34,10 +34,9 @@ constexpr Column model_columns[] = {
 };
 
 std::string short_number(double value) {
-    std::array<char, 32> text{};
-    const auto end =
-        std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 4);
-    return {text.data(), end.ptr};
+    std::string out;
+    append_number(out, value, 4);
+    return out;
 }
 
 // Text of a key column, null where the table has none.

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/base/number_text.h"
 #include "core/base/text.h"
-#include "core/table/number_text.h"
 
 namespace amoskys::etl {
 namespace {
@@ -84,7 +84,7 @@ void Svg::number(std::string_view attribute, double value) {
     out_ += ' ';
     out_ += attribute;
     out_ += "=\"";
-    table::append_number(out_, std::round(value * 10) / 10, 7);
+    append_number(out_, std::round(value * 10) / 10, 7);
     out_ += '"';
 }
 
@@ -128,9 +128,9 @@ void Svg::line(Point from, Point to, std::string_view stroke, double width) {
 void Svg::points_of(const std::vector<Point>& points) {
     out_ += " points=\"";
     for (const Point& point : points) {
-        table::append_number(out_, std::round(point.x * 10) / 10, 7);
+        append_number(out_, std::round(point.x * 10) / 10, 7);
         out_ += ',';
-        table::append_number(out_, std::round(point.y * 10) / 10, 7);
+        append_number(out_, std::round(point.y * 10) / 10, 7);
         out_ += ' ';
     }
     out_ += '"';
@@ -161,10 +161,10 @@ std::string short_number(double value) {
     std::string out;
     for (const auto& [size, letter] : sizes)
         if (std::abs(value) >= size && std::abs(value) < 1e15) {
-            table::append_number(out, value / size, 3);
+            append_number(out, value / size, 3);
             return out + letter;
         }
-    table::append_number(out, value, 3);
+    append_number(out, value, 3);
     return out;
 }
 

@@ -1,14 +1,15 @@
-#include "core/table/number_text.h"
+#include "core/base/number_text.h"
 
 #include <bit>
 #include <catch2/catch.hpp>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <random>
 
-using namespace amoskys::table;
+using namespace amoskys;
 
 namespace {
 
@@ -125,4 +126,34 @@ TEST_CASE("17 digits read back exactly") {
         if (std::strtod(text.c_str(), nullptr) != value)
             FAIL(text);
     }
+}
+
+TEST_CASE("17 digits are as few as std::to_chars finds, in the same form") {
+    const auto compare_shortest = [](double value) {
+        char expected[64];
+        *std::to_chars(expected, expected + sizeof expected - 1, value).ptr = '\0';
+        if (ours(value, 17) != expected) {
+            INFO(printfs(value, 17));
+            REQUIRE(ours(value, 17) == expected);
+        }
+    };
+    std::mt19937_64 random(23);
+    for (int i = 0; i < 200'000; ++i) {
+        const auto value = std::bit_cast<double>(random());
+        if (!std::isfinite(value))
+            continue;
+        compare_shortest(value);
+        const double scale = std::pow(10.0, static_cast<int>(random() % 30) - 6);
+        const double size = static_cast<double>(random() >> 11) * 0x1p-53 * scale;
+        compare_shortest(-size);
+        compare_shortest(std::round(size));
+        compare_shortest(std::round(size * 1000) / 1000);
+        compare_shortest(std::bit_cast<double>(random() >> 14));  // subnormal
+    }
+    // Below a power of two doubles lie closer, so that one digit less may read back which is not
+    // the nearest one: ours has it then.
+    for (int e = -1074; e < 1024; ++e)
+        REQUIRE(std::strtod(ours(std::ldexp(1.0, e), 17).c_str(), nullptr) == std::ldexp(1.0, e));
+    for (int p = -320; p <= 308; ++p)
+        compare_shortest(std::strtod(("1e" + std::to_string(p)).c_str(), nullptr));
 }

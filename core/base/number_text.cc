@@ -1,4 +1,4 @@
-#include "core/table/number_text.h"
+#include "core/base/number_text.h"
 
 #include <algorithm>
 #include <array>
@@ -6,9 +6,10 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
-namespace amoskys::table {
+namespace amoskys {
 namespace {
 
 __extension__ using Wide = unsigned __int128;
@@ -94,18 +95,15 @@ char* write_whole(char* out, std::uint64_t n) {
     return out + count;
 }
 
-char* write_slowly(char* out, double value, int digits) {
-    return out + std::snprintf(out, number_room, "%.*g", digits, value);
-}
-
-// The digits of n (exactly `digits` of them) as %g lays them out; the first stands for 10^exponent.
-char* lay_out(char* out, std::uint64_t n, int digits, int exponent) {
+// The digits of n (exactly `digits` of them), without zeros at the end behind a point; the first
+// stands for 10^exponent.
+char* lay_out(char* out, std::uint64_t n, int digits, int exponent, bool with_exponent) {
     char text[48];  // copies of 16 may begin anywhere in the digits
     write_digits(text, n, digits);
     int count = digits;
     while (count > 1 && text[count - 1] == '0')
         --count;
-    if (exponent < -4 || exponent >= digits) {
+    if (with_exponent) {
         *out++ = text[0];
         if (count > 1) {
             *out++ = '.';
@@ -120,12 +118,12 @@ char* lay_out(char* out, std::uint64_t n, int digits, int exponent) {
         return out + length;
     }
     if (exponent < 0) {
-        std::memcpy(out, "0.0000", 6);
+        std::memcpy(out, "0.000000", 8);
         out += 1 - exponent;
-        std::memcpy(out, text, 16);
+        std::memcpy(out, text, 17);
         return out + count;
     }
-    std::memcpy(out, text, 16);
+    std::memcpy(out, text, 17);
     out += exponent + 1;
     if (count > exponent + 1) {
         *out++ = '.';
@@ -135,51 +133,58 @@ char* lay_out(char* out, std::uint64_t n, int digits, int exponent) {
     return out;
 }
 
+// A size as `count` digits of which the first stands for 10^exponent.
+struct Decimal {
+    std::uint64_t digits = 0;
+    int exponent = 0;
+};
+
 // A whole number of more digits than wanted: exact by division.
-char* write_rounded(char* out, std::uint64_t n, int digits) {
-    int length = digits + 1;
+Decimal rounded(std::uint64_t n, int count) {
+    int length = count + 1;
     while (length < 20 && n >= tens[static_cast<std::size_t>(length)])
         ++length;
-    const std::uint64_t unit = tens[static_cast<std::size_t>(length - digits)];
+    const std::uint64_t unit = tens[static_cast<std::size_t>(length - count)];
     std::uint64_t kept = n / unit;
     const std::uint64_t rest = n % unit;
     kept += rest > unit / 2 || (rest == unit / 2 && kept % 2 == 1) ? 1 : 0;
-    if (kept == tens[static_cast<std::size_t>(digits)])
-        return lay_out(out, kept / 10, digits, length);
-    return lay_out(out, kept, digits, length - 1);
+    if (kept == tens[static_cast<std::size_t>(count)])
+        return {kept / 10, length};
+    return {kept, length - 1};
 }
 
-}  // namespace
+// By printf: "1.2345e+67".
+Decimal decimal_by_printf(double size, int count) {
+    char text[number_room];
+    std::snprintf(text, sizeof text, "%.*e", count - 1, size);
+    Decimal out;
+    const char* at = text;
+    for (; *at != 'e'; ++at)
+        if (*at != '.')
+            out.digits = out.digits * 10 + static_cast<std::uint64_t>(*at - '0');
+    out.exponent = std::atoi(at + 1);
+    return out;
+}
 
-char* write_number(char* out, double value, int digits) {
-    const auto bits = std::bit_cast<std::uint64_t>(value);
-    if (bits << 1 == 0) {
-        *out = '0';
-        return out + 1;
-    }
-    if (digits >= shortest)
-        return std::to_chars(out, out + number_room, value).ptr;
-    const int exponent_bits = static_cast<int>(bits >> 52) & 0x7ff;
-    if (exponent_bits == 0 || exponent_bits == 0x7ff)
-        return write_slowly(out, value, digits);
-    char* const begin = out;
-    if (bits >> 63 != 0)
-        *out++ = '-';
-    const double size = value < 0 ? -value : value;
-    const std::uint64_t limit = tens[static_cast<std::size_t>(digits)];
+// Of a finite size above 0, correctly rounded. count: 1 to 17.
+Decimal decimal_of(double size, int count) {
+    const auto bits = std::bit_cast<std::uint64_t>(size);
+    const int exponent_bits = static_cast<int>(bits >> 52);
+    const std::uint64_t limit = tens[static_cast<std::size_t>(count)];
+    if (exponent_bits == 0)
+        return decimal_by_printf(size, count);
     if (size < 1e18) {
         const auto whole = static_cast<std::uint64_t>(size);
-        if (static_cast<double>(whole) == size)
-            return whole < limit ? write_whole(out, whole) : write_rounded(out, whole, digits);
+        if (whole >= limit && static_cast<double>(whole) == size)
+            return rounded(whole, count);
     }
-
     // A lower bound of log10(size), seldom one too small: log2(1 + f) >= f.
     const std::int64_t log2_16 =
         static_cast<std::int64_t>(bits << 1 >> 37) - (std::int64_t{1023} << 16);
     int exponent = static_cast<int>(log2_16 * 1'292'913'986 >> 48);
     const std::uint64_t mantissa = (bits << 11) | (std::uint64_t{1} << 63);
     for (;; ++exponent) {
-        const int power = digits - 1 - exponent;
+        const int power = count - 1 - exponent;
         const Wide product =
             static_cast<Wide>(mantissa) * powers[static_cast<std::size_t>(power - least_power)];
         const auto high = static_cast<std::uint64_t>(product >> 64);
@@ -194,14 +199,85 @@ char* write_number(char* out, double value, int digits) {
             const auto low = static_cast<std::uint64_t>(product);
             kept += rest > half || (rest == half && (low != 0 || kept % 2 == 1)) ? 1 : 0;
         } else if (rest - (half - 2) <= 2) {
-            return write_slowly(begin, value, digits);
+            return decimal_by_printf(size, count);
         } else {
             kept += rest > half ? 1 : 0;
         }
         if (kept == limit)
-            return lay_out(out, kept / 10, digits, exponent + 1);
-        return lay_out(out, kept, digits, exponent);
+            return {kept / 10, exponent + 1};
+        return {kept, exponent};
     }
 }
 
-}  // namespace amoskys::table
+double read_back(const Decimal& decimal, int count) {
+    char text[number_room];
+    write_digits(text, decimal.digits, count);
+    char* end = text + count;
+    *end++ = 'e';
+    end = std::to_chars(end, end + 8, decimal.exponent - count + 1).ptr;
+    double out = 0;
+    std::from_chars(text, end, out);
+    return out;
+}
+
+// Of a finite size above 0. Fifteen digits that read back are the fewest but for zeros at their
+// end, since two decimals of fifteen digits are never the same double; subnormals have fewer.
+char* write_shortest(char* out, double size) {
+    int count = std::bit_cast<std::uint64_t>(size) >> 52 == 0 ? 1 : 15;
+    Decimal decimal = decimal_of(size, count);
+    while (count < shortest_digits && read_back(decimal, count) != size)
+        decimal = decimal_of(size, ++count);
+    while (count > 1 && decimal.digits % 10 == 0) {
+        decimal.digits /= 10;
+        --count;
+    }
+    const int exponent = decimal.exponent;
+    const int with_exponent =
+        count + (count > 1 ? 1 : 0) + (exponent <= -100 || exponent >= 100 ? 5 : 4);
+    const int without = exponent < 0           ? count + 1 - exponent
+                        : count > exponent + 1 ? count + 1
+                                               : exponent + 1;
+    if (without > with_exponent)
+        return lay_out(out, decimal.digits, count, exponent, true);
+    if (exponent >= 15 && count <= exponent + 1)  // all digits of the number, not zeros
+        return out + std::snprintf(out, number_room, "%.0f", size);
+    if (count <= exponent) {
+        decimal.digits *= tens[static_cast<std::size_t>(exponent + 1 - count)];
+        count = exponent + 1;
+    }
+    return lay_out(out, decimal.digits, count, exponent, false);
+}
+
+}  // namespace
+
+char* write_number(char* out, double value, int digits) {
+    const auto bits = std::bit_cast<std::uint64_t>(value);
+    if (bits << 1 == 0) {
+        *out = '0';
+        return out + 1;
+    }
+    if ((bits >> 52 & 0x7ff) == 0x7ff)
+        return out + std::snprintf(out, number_room, "%g", value);
+    if (bits >> 63 != 0)
+        *out++ = '-';
+    const double size = value < 0 ? -value : value;
+    if (size < 1e15) {
+        const auto whole = static_cast<std::uint64_t>(size);
+        const int most = digits < 15 ? digits : 5;  // 1e+05 is shorter than its digits
+        if (static_cast<double>(whole) == size && whole < tens[static_cast<std::size_t>(most)])
+            return write_whole(out, whole);
+    }
+    if (digits >= shortest_digits)
+        return write_shortest(out, size);
+    const Decimal decimal = decimal_of(size, digits);
+    return lay_out(out, decimal.digits, digits, decimal.exponent,
+                   decimal.exponent < -4 || decimal.exponent >= digits);
+}
+
+std::string shortest_number(double value) {
+    std::string out;
+    append_number(out, value, shortest_digits);
+    return out;
+}
+
+}  // namespace amoskys
