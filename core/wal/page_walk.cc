@@ -103,6 +103,10 @@ PageWalk::Step PageWalk::descend(std::uint64_t number, unsigned level, unsigned 
     if (level == depth)
         return leaf(*page, visit);
     const std::size_t keys = page_keys(*page);
+    if (expects_all_)
+        for (std::size_t i = 0; i < keys; ++i)
+            if (const auto node = node_at(*page, i))
+                reader_.expect_page(node->child());
     for (std::size_t i = from_.empty() ? 0 : first_child(*page, keys); i < keys; ++i) {
         const auto node = node_at(*page, i);
         if (!node)

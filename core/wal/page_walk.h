@@ -11,6 +11,8 @@ class PageWalk {
     // False where a page of the path was not what it should be; the others were visited all the
     // same.
     bool run(std::uint64_t root, unsigned depth, const Visit& visit);
+    // All pages will be visited: the disk is asked for the children of a page at once.
+    void expect_all() { expects_all_ = true; }
     // Whether the pages from the root to the first and to the last leaf are whole.
     bool spine(std::uint64_t root, unsigned depth) const;
 
@@ -29,6 +31,7 @@ class PageWalk {
     ByteView last_key_;
     std::uint64_t pages_left_;
     bool whole_ = true;
+    bool expects_all_ = false;
 };
 
 // Bounds-checked looks into a page.

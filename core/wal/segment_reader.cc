@@ -138,6 +138,12 @@ void SegmentReader::expect_scans() const {
     ::madvise(const_cast<std::uint8_t*>(data_), size_, MADV_NORMAL);
 }
 
+void SegmentReader::expect_page(std::uint64_t number) const {
+    if (number < size_ / page_bytes_)
+        ::madvise(const_cast<std::uint8_t*>(data_) + number * page_bytes_, page_bytes_,
+                  MADV_WILLNEED);
+}
+
 SegmentReader::~SegmentReader() {
     if (data_ != nullptr && own_map_)
         ::munmap(const_cast<std::uint8_t*>(data_), size_);
@@ -223,6 +229,9 @@ SegmentSoundness SegmentReader::soundness() const {
     out.both_metas = valid_metas_ == 2;
     out.long_enough = size_ >= (last_page_ + 1) * page_bytes_;
     const bool small = size_ <= whole_check_bytes;
+    expect_page(free_.root);
+    for (const TableRoot& table : tables_)
+        expect_page(table.root);
     out.pages_in_place = free_list_holds();
     for (std::size_t i = 0; i < table_count; ++i) {
         const auto table = static_cast<Table>(i);
@@ -230,6 +239,7 @@ SegmentSoundness SegmentReader::soundness() const {
             continue;
         const bool appended_only = table == Table::log || table == Table::tree;
         PageWalk walk(*this, number_keyed(table), {});
+        walk.expect_all();
         out.pages_in_place =
             out.pages_in_place &&
             (small || !appended_only ? walk.run(tables_[i].root, tables_[i].depth,
@@ -257,6 +267,7 @@ bool SegmentReader::free_list_holds() const {
         return true;
     bool good = true;
     PageWalk walk(*this, true, {});
+    walk.expect_all();
     const bool whole = walk.run(free_.root, free_.depth, [&](ByteView, ByteView list) {
         const std::uint64_t count = list.size() < 8 ? 0 : load_le<std::uint64_t>(&list[0]);
         good = good && list.size() >= 8 && count <= list.size() / 8 - 1;

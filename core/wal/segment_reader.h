@@ -70,6 +70,7 @@ class SegmentReader final : public Snapshot {
     // Opening looks at a few pages far apart, each alone (a disk's read-ahead, often megabytes,
     // would be paid for each); from this call on the file is read in order.
     void expect_scans() const;
+    void expect_page(std::uint64_t number) const;  // will be read soon; advice only
     // Of a file of up to 32 MiB all pages. Of a larger one those that LMDB follows when it writes:
     // the tables but `log` and `tree` whole (they have a bounded size), of these the first and the
     // last path. A file shorter than its last page is looked through whole.
