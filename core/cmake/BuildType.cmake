@@ -15,7 +15,10 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER
         "${CMAKE_COMMAND};-E;env;CCACHE_BASEDIR=${CMAKE_SOURCE_DIR};CCACHE_NOHASHDIR=1;CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime;${CCACHE}")
 endif()
-add_compile_options(-ffunction-sections -fdata-sections "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+add_compile_options(-ffunction-sections -fdata-sections)
+if(NOT AMOSKYS_COVERAGE)  # gcov finds the sources by their paths
+    add_compile_options("-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+endif()
 if(AMOSKYS_STATIC AND NOT AMOSKYS_SANITIZE AND NOT AMOSKYS_COVERAGE)
     set(CMAKE_POSITION_INDEPENDENT_CODE ON)
     add_compile_options(-fPIE)

@@ -101,6 +101,9 @@ class Fields(Base):
                         a.isprintable() for a in cmdline):
                     seen["changed"] += 1
                     continue  # it became another program meanwhile, or rewrote its title
+                if event["ppid"] != exact["ppid"] and not psutil.pid_exists(event["ppid"]):
+                    seen["changed"] += 1
+                    continue  # its parent ended meanwhile
                 for field, value in exact.items():
                     self.assertEqual(event[field], value, field)
                 if not user.isdigit():
