@@ -179,12 +179,14 @@ double Calculator::entropy(const module::Baseline& baseline) const {
     constexpr auto bins = static_cast<double>(entropy_bins);
     const double width = baseline.max > baseline.min ? baseline.max - baseline.min : 1;
     const auto bin_of = [&](double value) {
-        return std::floor(std::clamp((value - baseline.min) / width * bins, 0.0, bins - 1));
+        const double place = (value - baseline.min) / width * bins;
+        return place < 1 ? 0 : static_cast<int>(std::min(place, bins - 1));
     };
-    double weight = 0, bin = bin_of(sorted_.front());
+    double weight = 0;
+    int bin = bin_of(sorted_.front());
     std::size_t run = 0;
     for (const double value : sorted_) {
-        const double next = bin_of(value);
+        const int next = bin_of(value);
         if (next != bin) {
             weight += times_log(run);
             run = 0;
