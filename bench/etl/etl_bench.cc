@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "bench/measure.h"
+#include "core/module/module.h"
 #include "modules/transformation/etl/etl.h"
 #include "modules/transformation/etl/wal_source.h"
 
