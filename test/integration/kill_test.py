@@ -88,10 +88,12 @@ class Kills(harness.AmoskysTest):
         agents = {name: self.publish(name, states[name], files[name]) for name in names}
         publisher.start()
         self.addCleanup(publisher.done.set)
-        begin, kills = time.monotonic(), {"bus": 0, "a": 0, "b": 0}
+        begin, kills, victims = time.monotonic(), {"bus": 0, "a": 0, "b": 0}, []
         while sum(kills.values()) < KILLS and time.monotonic() - begin < SECONDS_MAX:
             time.sleep(chance.uniform(0.02, 0.15))  # the moment of the kill is what is tried
-            victim = chance.choice(sorted(kills))
+            if not victims:  # in random order, each as often as the others
+                victims = chance.sample(sorted(kills), len(kills))
+            victim = victims.pop()
             kills[victim] += 1
             if victim == "bus":
                 self.stop(bus, signal.SIGKILL)
