@@ -1,8 +1,5 @@
 #include "core/link/compressor.h"
 
-#include <zstd.h>
-
-#include "core/base/check.h"
 #include "core/wire/envelope.h"
 
 namespace amoskys::link {
@@ -13,75 +10,6 @@ constexpr unsigned skipped_after_a_poor_one = 15;
 
 }  // namespace
 
-// libzstd.a has one object for each family of its strategies, and a table that names them all.
-// Level 1 uses the first (`fast`) only; the names of the others end here, so that the linker leaves
-// their objects out: 277 KB of the executable. A libzstd that needs more of them does not link.
-#define AMOSKYS_LEFT_OUT(name) void name() __attribute__((alias("amoskys_zstd_strategy_left_out")));
-extern "C" {
-void amoskys_zstd_strategy_left_out();
-void amoskys_zstd_strategy_left_out() {
-    check(false, "zstd at level 1 uses the strategy fast");
-}
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_btlazy2)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_btlazy2_dictMatchState)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_btlazy2_extDict)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_btopt)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_btopt_dictMatchState)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_btopt_extDict)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_btultra)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_btultra2)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_btultra_dictMatchState)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_btultra_extDict)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_doubleFast)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_doubleFast_dictMatchState)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_doubleFast_extDict)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_greedy)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_greedy_dedicatedDictSearch)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_greedy_dedicatedDictSearch_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_greedy_dictMatchState)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_greedy_dictMatchState_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_greedy_extDict)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_greedy_extDict_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_greedy_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy2)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy2_dedicatedDictSearch)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy2_dedicatedDictSearch_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy2_dictMatchState)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy2_dictMatchState_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy2_extDict)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy2_extDict_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy2_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy_dedicatedDictSearch)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy_dedicatedDictSearch_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy_dictMatchState)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy_dictMatchState_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy_extDict)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy_extDict_row)
-AMOSKYS_LEFT_OUT(ZSTD_compressBlock_lazy_row)
-AMOSKYS_LEFT_OUT(ZSTD_dedicatedDictSearch_lazy_loadDictionary)
-AMOSKYS_LEFT_OUT(ZSTD_fillDoubleHashTable)
-AMOSKYS_LEFT_OUT(ZSTD_insertAndFindFirstIndex)
-AMOSKYS_LEFT_OUT(ZSTD_row_update)
-AMOSKYS_LEFT_OUT(ZSTD_updateTree)
-}
-#undef AMOSKYS_LEFT_OUT
-
-struct Compressor::Context {
-    Context() : zstd(ZSTD_createCCtx()) {
-        check(zstd != nullptr, "memory for zstd");
-        ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, 1);
-        ZSTD_CCtx_setParameter(zstd, ZSTD_c_strategy, ZSTD_fast);
-    }
-    ~Context() { ZSTD_freeCCtx(zstd); }
-    Context(const Context&) = delete;
-    Context& operator=(const Context&) = delete;
-    ZSTD_CCtx* const zstd;
-};
-
-Compressor::Compressor(Compress mode) : mode_(mode) {}
-Compressor::~Compressor() = default;
-
 std::string_view Compressor::pack(std::string_view envelope) {
     if (skip_ > 0) {
         --skip_;
@@ -90,17 +18,15 @@ std::string_view Compressor::pack(std::string_view envelope) {
     if (mode_ == Compress::off || envelope.size() < least_bytes ||
         wire::hints_no_compress(as_bytes(envelope)))
         return {};
-    if (!context_)
-        context_ = std::make_unique<Context>();
-    out_.resize(ZSTD_compressBound(envelope.size()));
-    const std::size_t size =
-        ZSTD_compress2(context_->zstd, out_.data(), out_.size(), envelope.data(), envelope.size());
-    if (ZSTD_isError(size) != 0)
+    if (!zstd_)
+        zstd_.emplace();
+    const std::string_view packed = zstd_->compress(envelope);
+    if (packed.empty())
         return {};
     const std::size_t worth =
         mode_ == Compress::on ? envelope.size() : envelope.size() - envelope.size() / 8;
-    if (size < worth)
-        return std::string_view(out_).substr(0, size);
+    if (packed.size() < worth)
+        return packed;
     if (mode_ == Compress::automatic)
         skip_ = skipped_after_a_poor_one;
     return {};

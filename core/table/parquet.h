@@ -17,12 +17,13 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/base/fast_zstd.h"
 #include "core/table/schema.h"
 #include "core/table/writer.h"
 
@@ -40,16 +41,14 @@ int bit_width_for(std::size_t different);  // of indices below it; at least 1
 // The body of a page, compressed. The view is valid until the next call.
 class Compressor {
   public:
-    explicit Compressor(Compression compression);
-    ~Compressor();
+    explicit Compressor(Compression compression) : compression_(compression) {}
     std::string_view compress(std::string_view body);
     std::int32_t codec() const;  // CompressionCodec of the format
 
   private:
-    struct Context;
     Compression compression_;
-    std::unique_ptr<Context> context_;
-    std::vector<char> out_;
+    std::optional<FastZstd> zstd_;
+    std::vector<char> out_;  // of snappy
 };
 
 struct PageSizes {
