@@ -66,6 +66,13 @@ struct FeatureColumn {
     std::string formula;  // in words: "mean of the samples in the window"
 };
 
+// A line of the catalogue (`etl features`): a family of columns.
+struct FeatureForm {
+    std::string_view name;  // "METRIC_slope"
+    std::string_view unit;  // "unit of the metric per second"
+    std::string_view formula;
+};
+
 using ColumnId = std::uint32_t;
 
 // The columns of one run, shared by all its extractors. Not thread-safe.
@@ -82,6 +89,18 @@ class ColumnTable {
         if (is_new)
             columns_.push_back(std::move(column));
         return place->second;
+    }
+    // The forms of a catalogue, none of which is there yet, side by side; returns the first.
+    ColumnId add_all(std::span<const FeatureForm> forms, std::string_view metric,
+                     std::string_view stage) {
+        const auto first = static_cast<ColumnId>(columns_.size());
+        for (const FeatureForm& form : forms)
+            add({.name = std::string(form.name),
+                 .metric = std::string(metric),
+                 .unit = std::string(form.unit),
+                 .stage = std::string(stage),
+                 .formula = std::string(form.formula)});
+        return first;
     }
     std::span<const FeatureColumn> columns() const { return columns_; }
 
@@ -130,13 +149,6 @@ struct ExtractorSettings {
     std::vector<std::string> key_metrics;                    // each once
     std::vector<std::pair<std::string, double>> thresholds;  // metric, limit
     TimeZone time_zone;                                      // of hours and days
-};
-
-// A line of the catalogue (`etl features`): a family of columns.
-struct FeatureForm {
-    std::string_view name;  // "METRIC_slope"
-    std::string_view unit;  // "unit of the metric per second"
-    std::string_view formula;
 };
 
 struct ExtractorKind {

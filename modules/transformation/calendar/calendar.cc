@@ -1,8 +1,5 @@
 #include "modules/transformation/calendar/calendar.h"
 
-#include <array>
-#include <string>
-
 namespace amoskys::calendar {
 
 const std::array<module::FeatureForm, feature_count> catalogue{{
@@ -17,26 +14,20 @@ namespace {
 class Calendar final : public module::Extractor {
   public:
     Calendar(module::ColumnTable& columns, const module::ExtractorSettings& settings)
-        : zone_(settings.time_zone) {
-        for (std::size_t i = 0; i < feature_count; ++i)
-            ids_[i] = columns.add({.name = std::string(catalogue[i].name),
-                                   .metric = "",
-                                   .unit = std::string(catalogue[i].unit),
-                                   .stage = "calendar",
-                                   .formula = std::string(catalogue[i].formula)});
-    }
+        : zone_(settings.time_zone), first_(columns.add_all(catalogue, "", "calendar")) {}
 
     void extract(const module::Window& window, module::FeatureRow& row) override {
         const Moment moment = moment_of(window.start_ns, zone_);
-        row.set(ids_[0], moment.hour);
-        row.set(ids_[1], moment.day_of_week);
-        row.set(ids_[2], moment.is_weekend() ? 1 : 0);
-        row.set(ids_[3], moment.is_business_hours() ? 1 : 0);
+        double* out = row.block(first_, feature_count);
+        out[0] = moment.hour;
+        out[1] = moment.day_of_week;
+        out[2] = moment.is_weekend() ? 1 : 0;
+        out[3] = moment.is_business_hours() ? 1 : 0;
     }
 
   private:
     TimeZone zone_;
-    std::array<module::ColumnId, feature_count> ids_;
+    module::ColumnId first_;
 };
 
 }  // namespace

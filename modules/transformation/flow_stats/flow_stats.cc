@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <string>
 #include <tuple>
+
+#include "core/module/statistics.h"
 
 namespace amoskys::flow_stats {
 
@@ -48,20 +49,6 @@ double share(std::size_t part, std::size_t whole) {
     return whole == 0 ? FeatureRow::missing : number(part) / number(whole);
 }
 
-// How many different values, and their Shannon entropy in bits; sorts.
-std::pair<double, double> diversity(std::vector<std::uint64_t>& values) {
-    std::sort(values.begin(), values.end());
-    double bits = 0;
-    std::size_t different = 0;
-    for (auto begin = values.begin(); begin != values.end(); ++different) {
-        const auto end = std::upper_bound(begin, values.end(), *begin);
-        const double part = number(static_cast<std::size_t>(end - begin)) / number(values.size());
-        bits -= part * std::log2(part);
-        begin = end;
-    }
-    return {number(different), bits + 0.0};
-}
-
 class FlowStats final : public module::Extractor {
   public:
     explicit FlowStats(module::ColumnTable& columns) : columns_(columns) {}
@@ -70,7 +57,7 @@ class FlowStats final : public module::Extractor {
         if (window.flows.empty())
             return;
         if (!first_)
-            add_columns();
+            first_ = columns_.add_all(catalogue, "flow", "flow_stats");
         double* out = row.block(*first_, feature_count);
         volumes(window.flows, out);
         kinds(window.flows, out);
@@ -82,17 +69,6 @@ class FlowStats final : public module::Extractor {
   private:
     static double& at(double* out, Feature feature) {
         return out[static_cast<std::size_t>(feature)];
-    }
-
-    void add_columns() {
-        for (const module::FeatureForm& form : catalogue) {
-            const module::ColumnId id = columns_.add({.name = std::string(form.name),
-                                                      .metric = "flow",
-                                                      .unit = std::string(form.unit),
-                                                      .stage = "flow_stats",
-                                                      .formula = std::string(form.formula)});
-            first_ = first_.value_or(id);
-        }
     }
 
     static void volumes(std::span<const FlowSample> flows, double* out) {
@@ -141,8 +117,11 @@ class FlowStats final : public module::Extractor {
             values_.clear();
             for (const FlowSample& flow : flows)
                 value_of(flow);
-            if (!values_.empty())
-                std::tie(at(out, unique), at(out, entropy)) = diversity(values_);
+            if (values_.empty())
+                return;
+            const module::Diversity found = module::diversity_of(values_);
+            at(out, unique) = found.different;
+            at(out, entropy) = found.entropy_bits;
         };
         fill([&](const FlowSample& flow) { values_.push_back(flow.source); },
              Feature::unique_sources, Feature::source_entropy);

@@ -5,25 +5,15 @@
 #include <optional>
 #include <string>
 
+#include "core/module/statistics.h"
+
 namespace amoskys::key_metrics {
 namespace {
 
 using module::FeatureRow;
+using module::mean_of;
 
 constexpr std::size_t fewest_common = 3;
-
-// Corrected by a second pass: equal values have exactly their value as their mean.
-double mean_of(std::span<const double> values) {
-    double sum = 0;
-    for (const double value : values)
-        sum += value;
-    const auto n = static_cast<double>(values.size());
-    const double first = sum / n;
-    double rest = 0;
-    for (const double value : values)
-        rest += value - first;
-    return first + rest / n;
-}
 
 double correlation_of(std::span<const double> a, std::span<const double> b) {
     if (a.size() < fewest_common)

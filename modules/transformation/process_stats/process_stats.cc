@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <string>
+
+#include "core/module/statistics.h"
 
 namespace amoskys::process_stats {
 
@@ -66,7 +67,7 @@ class ProcessStats final : public module::Extractor {
         if (window.processes.empty())
             return;
         if (!first_)
-            add_columns();
+            first_ = columns_.add_all(catalogue, "proc", "process_stats");
         double* out = row.block(*first_, feature_count);
         const std::size_t suspicious = gather(window.processes);
         at(out, Feature::suspicious) = number(suspicious);
@@ -77,17 +78,6 @@ class ProcessStats final : public module::Extractor {
   private:
     static double& at(double* out, Feature feature) {
         return out[static_cast<std::size_t>(feature)];
-    }
-
-    void add_columns() {
-        for (const module::FeatureForm& form : catalogue) {
-            const module::ColumnId id = columns_.add({.name = std::string(form.name),
-                                                      .metric = "proc",
-                                                      .unit = std::string(form.unit),
-                                                      .stage = "process_stats",
-                                                      .formula = std::string(form.formula)});
-            first_ = first_.value_or(id);
-        }
     }
 
     // The samples by process, each one's in order of time; the number of those that are of none.
@@ -163,11 +153,10 @@ class ProcessStats final : public module::Extractor {
     void names(double* out) {
         if (names_.empty())
             return;
-        at(out, Feature::entropy) = entropy_of(names_);
-        const auto unique =
-            static_cast<std::size_t>(std::unique(names_.begin(), names_.end()) - names_.begin());
-        at(out, Feature::unique_names) = number(unique);
-        at(out, Feature::name_diversity) = number(unique) / number(names_.size());
+        const module::Diversity found = module::diversity_of(names_);
+        at(out, Feature::entropy) = found.entropy_bits;
+        at(out, Feature::unique_names) = found.different;
+        at(out, Feature::name_diversity) = found.different / number(names_.size());
     }
 
     static void take_over(const ProcessSample& from, ProcessSample& to) {
@@ -194,19 +183,6 @@ class ProcessStats final : public module::Extractor {
 };
 
 }  // namespace
-
-double entropy_of(std::vector<std::uint64_t>& values) {
-    std::sort(values.begin(), values.end());
-    const auto n = static_cast<double>(values.size());
-    double bits = 0;
-    for (auto begin = values.begin(); begin != values.end();) {
-        const auto end = std::upper_bound(begin, values.end(), *begin);
-        const double share = static_cast<double>(end - begin) / n;
-        bits -= share * std::log2(share);
-        begin = end;
-    }
-    return bits + 0.0;  // no -0
-}
 
 std::unique_ptr<module::Extractor> make_extractor(module::ColumnTable& columns,
                                                   const module::ExtractorSettings& /*settings*/) {

@@ -39,9 +39,6 @@ enum class Feature : std::size_t {
 inline constexpr std::size_t feature_count = 18;
 extern const std::array<module::FeatureForm, feature_count> catalogue;
 
-// Shannon entropy in bits of how often each value stands in `values`, which is put in order.
-double entropy_of(std::vector<std::uint64_t>& values);
-
 std::unique_ptr<module::Extractor> make_extractor(module::ColumnTable& columns,
                                                   const module::ExtractorSettings& settings);
 

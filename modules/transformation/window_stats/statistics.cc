@@ -3,29 +3,19 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/module/statistics.h"
+
 namespace amoskys::window_stats {
 namespace {
 
 using module::FeatureRow;
+using module::mean_of;
 
 constexpr std::size_t branchless_sort_up_to = 12;
 constexpr double no_level = 1e-12;  // a mean below it divides nothing
 
 double& at(double* out, Feature feature) {
     return out[static_cast<std::size_t>(feature)];
-}
-
-double mean_of(std::span<const double> values) {
-    double sum = 0;
-    for (const double value : values)
-        sum += value;
-    const auto n = static_cast<double>(values.size());
-    const double first = sum / n;
-    // The second pass takes back what the sum rounded off; it also keeps an equal series exact.
-    double rest = 0;
-    for (const double value : values)
-        rest += value - first;
-    return first + rest / n;
 }
 
 // Few values are sorted without branches: which way a comparison goes cannot be predicted.

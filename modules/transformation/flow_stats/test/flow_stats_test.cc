@@ -1,8 +1,8 @@
 #include "modules/transformation/flow_stats/flow_stats.h"
 
 #include <catch2/catch.hpp>
-#include <cmath>
-#include <map>
+
+#include "core/module/test/feature_values.h"
 
 using namespace amoskys;
 using Sample = module::FlowSample;
@@ -11,18 +11,10 @@ namespace {
 
 constexpr UnixNanos second = 1'000'000'000;
 
-std::map<std::string, double> row_of(const std::vector<Sample>& samples) {
-    module::ColumnTable columns;
-    const auto extractor = flow_stats::make_extractor(columns, {});
-    module::FeatureRow row;
+module::test::Values row_of(const std::vector<Sample>& samples) {
     module::Window window{.device = "d", .start_ns = 0, .end_ns = 60 * second};
     window.flows = samples;
-    extractor->extract(window, row);
-    std::map<std::string, double> out;
-    for (std::size_t i = 0; i < row.values().size(); ++i)
-        if (!std::isnan(row.values()[i]))
-            out[columns.columns()[i].name] = row.values()[i];
-    return out;
+    return module::test::values_of(flow_stats::make_extractor, window);
 }
 
 Sample tcp(std::uint64_t source, std::uint64_t target, std::uint16_t port, UnixNanos start_s = 1) {

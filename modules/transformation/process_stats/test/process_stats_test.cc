@@ -1,8 +1,9 @@
 #include "modules/transformation/process_stats/process_stats.h"
 
 #include <catch2/catch.hpp>
-#include <cmath>
-#include <map>
+
+#include "core/module/statistics.h"
+#include "core/module/test/feature_values.h"
 
 using namespace amoskys;
 using Sample = module::ProcessSample;
@@ -11,18 +12,10 @@ namespace {
 
 constexpr UnixNanos second = 1'000'000'000;
 
-std::map<std::string, double> row_of(const std::vector<Sample>& samples) {
-    module::ColumnTable columns;
-    const auto extractor = process_stats::make_extractor(columns, {});
-    module::FeatureRow row;
+module::test::Values row_of(const std::vector<Sample>& samples) {
     module::Window window{.device = "d", .start_ns = 0, .end_ns = 60 * second};
     window.processes = samples;
-    extractor->extract(window, row);
-    std::map<std::string, double> out;
-    for (std::size_t i = 0; i < row.values().size(); ++i)
-        if (!std::isnan(row.values()[i]))
-            out[columns.columns()[i].name] = row.values()[i];
-    return out;
+    return module::test::values_of(process_stats::make_extractor, window);
 }
 
 Sample sample(std::uint64_t process, Sample::Kind kind, UnixNanos time_s = 1,
@@ -90,7 +83,7 @@ TEST_CASE("names have an entropy and a diversity") {
     CHECK(row.at("proc_name_diversity") == 0.75);
     CHECK(row.at("proc_entropy") == 1.5);
     std::vector<std::uint64_t> same(9, 4);
-    CHECK(process_stats::entropy_of(same) == 0);
+    CHECK(module::diversity_of(same).entropy_bits == 0);
 }
 
 TEST_CASE("a window without processes has no columns, and observations alone say only that") {
