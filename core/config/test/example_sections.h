@@ -10,6 +10,7 @@
 
 #include <unistd.h>
 
+#include "core/base/test/temp_folder.h"
 #include "core/config/config.h"
 
 namespace amoskys::config::example {
@@ -85,30 +86,9 @@ inline const Section sections[] = {
     {"agent.replay", replay_options, make_config<ReplayConfig>},
 };
 
-class TempFolder {
-  public:
-    TempFolder() {
-        static std::atomic<int> counter{0};
-        path_ = std::filesystem::temp_directory_path() /
-                ("amoskys-config-" + std::to_string(getpid()) + "-" + std::to_string(++counter));
-        std::filesystem::create_directories(path_);
-    }
-    ~TempFolder() { std::filesystem::remove_all(path_); }
-    TempFolder(const TempFolder&) = delete;
-    TempFolder& operator=(const TempFolder&) = delete;
-    std::filesystem::path file(const std::string& name, std::string_view content) const {
-        std::ofstream(path_ / name, std::ios::binary) << content;
-        return path_ / name;
-    }
-    const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
-
 inline Result<Loaded> load_text(std::string_view yaml, Sources sources = {}) {
     const TempFolder folder;
-    sources.files = {folder.file("a.yaml", yaml)};
+    sources.files = {folder.write("a.yaml", yaml)};
     return load(sections, sources);
 }
 

@@ -76,18 +76,18 @@ TEST_CASE("the earlier system's names set our keys, in their own forms") {
 
 TEST_CASE("a secret comes from a file, a credential, standard input or as it is") {
     const TempFolder folder;
-    folder.file("secret", "s3cret\n");
+    folder.write("secret", "s3cret\n");
     const auto community = [](const Sources& sources) {
         const auto loaded = load(sections, sources);
         return loaded ? loaded->get<SnmpConfig>("agent.snmp")->community.value
                       : loaded.error().message;
     };
     Sources sources;
-    sources.set = {{"agent.snmp.community", "@" + (folder.path() / "secret").string()}};
+    sources.set = {{"agent.snmp.community", "@" + (folder.path / "secret").string()}};
     CHECK(community(sources) == "s3cret");
     sources.set = {{"agent.snmp.community", "credential:secret"}};
     CHECK_THAT(community(sources), Contains("CREDENTIALS_DIRECTORY is not set"));
-    sources.environment = {{"CREDENTIALS_DIRECTORY", folder.path().string()}};
+    sources.environment = {{"CREDENTIALS_DIRECTORY", folder.path.string()}};
     CHECK(community(sources) == "s3cret");
     sources.set = {{"agent.snmp.community", "credential:../secret"}};
     CHECK_THAT(community(sources), Contains("without a folder"));

@@ -7,8 +7,8 @@
 #include <cstdlib>
 
 #include "core/base/file.h"
+#include "core/base/test/temp_folder.h"
 #include "core/crypto/signing.h"
-#include "core/crypto/test/temp_folder.h"
 #include "core/crypto/trust_map.h"
 
 using namespace amoskys;
@@ -27,7 +27,7 @@ class Folder {
         REQUIRE(made.has_value());
         files = *made;
     }
-    test::TempFolder temp;
+    TempFolder temp;
     PkiPaths paths;
     std::vector<std::filesystem::path> files;
 };
@@ -113,17 +113,17 @@ TEST_CASE("init changes nothing where a CA or anything else is") {
 }
 
 TEST_CASE("init that fails leaves nothing behind") {
-    const test::TempFolder temp;
+    const TempFolder temp;
     const PkiPaths paths{temp / "pki"};
     CHECK(pki_init(paths, {.extra_sans = {"a b"}}, system_clock()).error().code == "bad_san");
     CHECK(pki_init(paths, {.local_agent = "a/b"}, system_clock()).error().code == "bad_agent_name");
     CHECK(pki_init(paths, {.lifetime = std::chrono::seconds(1)}, system_clock()).error().code ==
           "bad_lifetime");
-    CHECK(std::filesystem::is_empty(temp.path()));
+    CHECK(std::filesystem::is_empty(temp.path));
 }
 
 TEST_CASE("init fills an empty folder and takes further SANs") {
-    const test::TempFolder temp;
+    const TempFolder temp;
     const PkiPaths paths{temp / "pki"};
     REQUIRE(make_directories(paths.root, 0700).has_value());
     REQUIRE(
@@ -152,13 +152,13 @@ TEST_CASE("issue adds an agent to the folder and to the trust map") {
 }
 
 TEST_CASE("issue without a CA says how to make one") {
-    const test::TempFolder temp;
-    const PkiPaths paths{temp.path()};
+    const TempFolder temp;
+    const PkiPaths paths{temp.path};
     const auto issued =
         pki_issue_agent(paths, "web-2", default_certificate_lifetime, system_clock());
     REQUIRE_FALSE(issued.has_value());
     CHECK(issued.error().hint.find("pki init") != std::string::npos);
-    CHECK(std::filesystem::is_empty(temp.path()));
+    CHECK(std::filesystem::is_empty(temp.path));
 }
 
 TEST_CASE("renewal keeps the key, the name and the SANs") {
@@ -242,8 +242,8 @@ TEST_CASE("openssl verifies our certificates for their use and no other") {
 TEST_CASE("an RSA certificate that openssl made is described") {
     if (!have_openssl())
         return;
-    const test::TempFolder temp;
-    REQUIRE(shell(temp.path(),
+    const TempFolder temp;
+    REQUIRE(shell(temp.path,
                   "openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c.crt "
                   "-subj '/O=x/CN=InfraSpectre Local CA' -days 825 2>/dev/null") == 0);
     const auto info = read_certificate(temp / "c.crt");

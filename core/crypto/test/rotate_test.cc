@@ -4,9 +4,9 @@
 #include <cstdlib>
 
 #include "core/base/file.h"
+#include "core/base/test/temp_folder.h"
 #include "core/crypto/pki.h"
 #include "core/crypto/signing.h"
-#include "core/crypto/test/temp_folder.h"
 #include "core/crypto/trust_map.h"
 
 using namespace amoskys;
@@ -42,7 +42,7 @@ struct Folder {
         return pki_rotate_agent(paths, "host-1", request, system_clock());
     }
     fs::path agents(const std::string& file) const { return paths.root / "agents" / file; }
-    test::TempFolder temp;
+    TempFolder temp;
     PkiPaths paths;
 };
 

@@ -7,9 +7,9 @@
 #include <cstdlib>
 
 #include "core/base/file.h"
+#include "core/base/test/temp_folder.h"
 #include "core/crypto/hash.h"
 #include "core/crypto/key_file.h"
-#include "core/crypto/test/temp_folder.h"
 
 using namespace amoskys;
 using namespace amoskys::crypto;
@@ -154,7 +154,7 @@ TEST_CASE("algorithm names are read back, others refused with what is allowed") 
 }
 
 TEST_CASE("a saved key is private, loads again and is never overwritten") {
-    const test::TempFolder folder;
+    const TempFolder folder;
     const SigningKey key = SigningKey::generate();
     REQUIRE(key.save_new(folder / "a.ed25519").has_value());
     struct stat info {};
@@ -170,7 +170,7 @@ TEST_CASE("a saved key is private, loads again and is never overwritten") {
 }
 
 TEST_CASE("the earlier system's raw 32-byte key file is read") {
-    const test::TempFolder folder;
+    const TempFolder folder;
     const Bytes seed = unhex(vectors[3].seed);
     REQUIRE(write_new_file(folder / "agent.ed25519", as_text(seed), 0600).has_value());
     const auto key = SigningKey::load(folder / "agent.ed25519");
@@ -179,7 +179,7 @@ TEST_CASE("the earlier system's raw 32-byte key file is read") {
 }
 
 TEST_CASE("a private key that group or others can read is refused as a permission error") {
-    const test::TempFolder folder;
+    const TempFolder folder;
     const auto file = folder / "a.ed25519";
     REQUIRE(SigningKey::generate().save_new(file).has_value());
     for (const mode_t mode : {0640U, 0604U, 0620U, 0644U, 0601U}) {
@@ -196,15 +196,15 @@ TEST_CASE("a private key that group or others can read is refused as a permissio
 }
 
 TEST_CASE("a private key that is a folder, a FIFO or absent is refused at once") {
-    const test::TempFolder folder;
+    const TempFolder folder;
     REQUIRE(::mkfifo((folder / "fifo").c_str(), 0600) == 0);
     CHECK(SigningKey::load(folder / "fifo").error().kind == ErrorKind::permission);
-    CHECK(SigningKey::load(folder.path()).error().kind == ErrorKind::permission);
+    CHECK(SigningKey::load(folder.path).error().kind == ErrorKind::permission);
     CHECK(SigningKey::load(folder / "absent").error().kind == ErrorKind::no_input);
 }
 
 TEST_CASE("files that hold no Ed25519 key are refused with what is allowed") {
-    const test::TempFolder folder;
+    const TempFolder folder;
     const std::string contents[] = {"", "31 bytes of anything at all....",
                                     "-----BEGIN PRIVATE KEY-----\n", std::string(100'000, 'x')};
     int n = 0;
@@ -219,14 +219,14 @@ TEST_CASE("files that hold no Ed25519 key are refused with what is allowed") {
 TEST_CASE("openssl reads our keys and signs with them as we do") {
     if (!have_openssl())
         return;
-    const test::TempFolder folder;
+    const TempFolder folder;
     const SigningKey key = SigningKey::from_seed(unhex(vectors[3].seed));
     REQUIRE(key.save_new(folder / "key").has_value());
     REQUIRE(
         write_new_file(folder / "message", as_text(unhex(vectors[3].message)), 0644).has_value());
     REQUIRE(
         write_new_file(folder / "ours.pub", public_key_pem(key.public_key()), 0644).has_value());
-    const std::string at = "cd " + folder.path().string() + " && ";
+    const std::string at = "cd " + folder.path.string() + " && ";
     REQUIRE(std::system(
                 (at + "openssl pkey -in key -pubout -out theirs.pub && cmp ours.pub theirs.pub && "
                       "openssl pkeyutl -sign -inkey key -rawin -in message -out signature")
@@ -239,8 +239,8 @@ TEST_CASE("openssl reads our keys and signs with them as we do") {
 TEST_CASE("keys that openssl made are read, other kinds refused") {
     if (!have_openssl())
         return;
-    const test::TempFolder folder;
-    const std::string at = "cd " + folder.path().string() + " && umask 077 && ";
+    const TempFolder folder;
+    const std::string at = "cd " + folder.path.string() + " && umask 077 && ";
     REQUIRE(std::system((at + "openssl genpkey -algorithm ed25519 -out key 2>/dev/null && "
                               "openssl pkey -in key -pubout -out pub && "
                               "openssl pkcs8 -topk8 -in key -passout pass:x -out locked && "

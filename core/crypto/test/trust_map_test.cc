@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/file.h"
-#include "core/crypto/test/temp_folder.h"
+#include "core/base/test/temp_folder.h"
 
 using namespace amoskys;
 using namespace amoskys::crypto;
@@ -22,7 +22,7 @@ class Keys {
         }
     }
     Result<std::shared_ptr<const TrustMap>> parse(std::string_view yaml) const {
-        return TrustMap::parse(yaml, folder.path(), "trust.yaml");
+        return TrustMap::parse(yaml, folder.path, "trust.yaml");
     }
     std::string refusal(std::string_view yaml) const {
         const auto map = parse(yaml);
@@ -30,7 +30,7 @@ class Keys {
         CHECK(map.error().kind == ErrorKind::config);
         return map.error().message;
     }
-    test::TempFolder folder;
+    TempFolder folder;
     std::vector<std::string> ids;
 };
 

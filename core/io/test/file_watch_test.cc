@@ -5,25 +5,12 @@
 #include <fstream>
 
 #include "core/base/bytes.h"
+#include "core/base/test/temp_folder.h"
 #include "core/crypto/hash.h"
 
 using namespace amoskys;
 
 namespace {
-
-struct Folder {
-    Folder() {
-        std::uint8_t random[8];
-        crypto::random_bytes(random);
-        path = std::filesystem::temp_directory_path() / ("amoskys-watch-" + to_hex(random));
-        std::filesystem::create_directories(path);
-    }
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path, ignored);
-    }
-    std::filesystem::path path;
-};
 
 void write(const std::filesystem::path& file, const std::string& text) {
     std::ofstream(file, std::ios::trunc) << text;
@@ -32,7 +19,7 @@ void write(const std::filesystem::path& file, const std::string& text) {
 }  // namespace
 
 TEST_CASE("a change is told once, when it was seen twice") {
-    const Folder folder;
+    const TempFolder folder;
     const auto one = folder.path / "one", two = folder.path / "two";
     write(one, "a");
     io::FileWatch watch({one, two});

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "core/base/test/temp_folder.h"
 #include "core/crypto/hash.h"
 #include "core/crypto/pki.h"
 #include "core/io/runtime.h"
@@ -20,19 +21,7 @@ using asio::ip::tcp;
 namespace {
 
 const crypto::PkiPaths& pki() {
-    struct Folder {
-        Folder() {
-            std::uint8_t random[8];
-            crypto::random_bytes(random);
-            path = std::filesystem::temp_directory_path() / ("amoskys-tls-" + to_hex(random));
-        }
-        ~Folder() {
-            std::error_code ignored;
-            std::filesystem::remove_all(path, ignored);
-        }
-        std::filesystem::path path;
-    };
-    static const Folder folder;
+    static const TempFolder folder;
     static const crypto::PkiPaths paths = [] {
         crypto::PkiPaths made{folder.path / "pki"};
         crypto::InitRequest request;

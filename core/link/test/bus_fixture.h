@@ -7,26 +7,12 @@
 #include <memory>
 #include <string>
 
+#include "core/base/test/temp_folder.h"
 #include "core/crypto/hash.h"
 #include "core/link/server_session.h"
 #include "core/wire/builder.h"
 
 namespace amoskys::link::test {
-
-class TempFolder {
-  public:
-    TempFolder() {
-        std::uint8_t random[8];
-        crypto::random_bytes(random);
-        path = std::filesystem::temp_directory_path() / ("amoskys-link-" + to_hex(random));
-        std::filesystem::create_directories(path);
-    }
-    ~TempFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path, ignored);
-    }
-    std::filesystem::path path;
-};
 
 inline std::string payload(const std::string& device = "dev-1", std::size_t pad = 0) {
     messaging::DeviceTelemetry record;

@@ -15,6 +15,7 @@
 #include <set>
 
 #include "core/base/file.h"
+#include "core/base/test/temp_folder.h"
 #include "core/link/client_machine.h"
 #include "core/link/server_session.h"
 #include "core/module/spool.h"
@@ -34,16 +35,6 @@ struct Faults {
     std::size_t buses = 1;
     bool snapshots = false;
     std::uint64_t spool_bytes = 1 << 30;
-};
-
-struct TempFolder {
-    TempFolder() {
-        char name[] = "/tmp/amoskys-sim-XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        path = name;
-    }
-    ~TempFolder() { fs::remove_all(path); }
-    fs::path path;
 };
 
 // A connection: the session at the bus, and bytes under way in both directions.

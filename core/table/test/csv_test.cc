@@ -7,12 +7,11 @@
 
 #include "core/base/csv.h"
 #include "core/base/file.h"
-#include "core/table/test/folder.h"
+#include "core/base/test/temp_folder.h"
 #include "core/table/writer.h"
 
 using namespace amoskys;
 using namespace amoskys::table;
-using test::Folder;
 
 namespace {
 
@@ -29,7 +28,7 @@ Schema all_types() {
 }  // namespace
 
 TEST_CASE("a CSV table has a header, one line a row, and empty cells for what is missing") {
-    Folder folder;
+    TempFolder folder;
     const Schema schema = all_types();
     auto writer = open_csv(folder.path / "t.csv", schema).value();
     Batch batch(schema);
@@ -66,7 +65,7 @@ TEST_CASE("a CSV table has a header, one line a row, and empty cells for what is
 }
 
 TEST_CASE("a table that is not finished leaves no file") {
-    Folder folder;
+    TempFolder folder;
     REQUIRE(write_file_atomic(folder.path / "t.csv", "old", 0644));
     {
         auto writer = open_csv(folder.path / "t.csv", all_types()).value();
@@ -83,7 +82,7 @@ TEST_CASE("a folder that is not there is an error with its path") {
 }
 
 TEST_CASE("a full disk is an error and leaves the old file") {
-    Folder folder;
+    TempFolder folder;
     REQUIRE(write_file_atomic(folder.path / "t.csv", "old", 0644));
     std::signal(SIGXFSZ, SIG_IGN);
     rlimit before{};
@@ -109,7 +108,7 @@ TEST_CASE("a full disk is an error and leaves the old file") {
 }
 
 TEST_CASE("a device's text cannot break a table") {
-    Folder folder;
+    TempFolder folder;
     const std::vector<std::string> hostile = {"line\r\nbreak", std::string("nul\0l", 5),
                                               "\xff\xfe",      "\x1b[2J",
                                               "quote\"comma,", std::string(1 << 20, '"')};

@@ -9,15 +9,14 @@
 #include <random>
 
 #include "core/base/number_text.h"
+#include "core/base/test/temp_folder.h"
 #include "core/base/text.h"
 #include "core/json/json.h"
 #include "core/table/parquet.h"
-#include "core/table/test/folder.h"
 #include "core/table/writer.h"
 
 using namespace amoskys;
 using namespace amoskys::table;
-using test::Folder;
 
 namespace {
 
@@ -77,7 +76,7 @@ struct Case {
 
 // Writes the file and lets the three readers read it.
 void check_readers(const Case& table) {
-    Folder folder;
+    TempFolder folder;
     const auto path = folder.path / "t.parquet";
     auto writer = open_parquet(path, table.schema, table.options).value();
     Json columns = Json::array();

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <functional>
 
+#include "core/base/test/temp_folder.h"
 #include "core/module/test/recording_emitter.h"
 
 namespace amoskys::modules {
@@ -19,23 +20,6 @@ using namespace amoskys;
 using namespace amoskys::replay;
 
 namespace {
-
-struct Folder {
-    Folder() {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "amoskys_replay_XXXXXX").string();
-        path = ::mkdtemp(name.data());
-    }
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path, ignored);
-    }
-    std::string write(const std::string& name, const std::string& content) const {
-        std::ofstream(path / name, std::ios::binary) << content;
-        return path / name;
-    }
-    std::filesystem::path path;
-};
 
 Result<> replay_files(std::vector<std::string> files, module::RecordingEmitter& emitter,
                       ReplayConfig config = {}) {
@@ -52,7 +36,7 @@ const std::string good =
 }  // namespace
 
 TEST_CASE("consecutive rows of one device and time make one record") {
-    const Folder folder;
+    const TempFolder folder;
     module::RecordingEmitter emitter;
     ReplayConfig config;
     config.device_type = "NETWORK";
@@ -74,7 +58,7 @@ TEST_CASE("consecutive rows of one device and time make one record") {
 }
 
 TEST_CASE("the rest of the process gets its turn while a file is published") {
-    const Folder folder;
+    const TempFolder folder;
     std::string rows = "device_id,ts_ns,cpu\n";
     for (int i = 0; i < 1600; ++i)
         rows += "d1," + std::to_string(1'730'000'000'000'000'000 + i) + ",1\n";
@@ -108,7 +92,7 @@ TEST_CASE("the rest of the process gets its turn while a file is published") {
 }
 
 TEST_CASE("a fault in the last file publishes nothing of the first") {
-    const Folder folder;
+    const TempFolder folder;
     module::RecordingEmitter emitter;
     const auto first = folder.write("a.csv", good),
                second = folder.write("b.csv", good + "d1,oops,1,2\n");
@@ -121,7 +105,7 @@ TEST_CASE("a fault in the last file publishes nothing of the first") {
 }
 
 TEST_CASE("files that are not there, folders and no file at all are refused") {
-    const Folder folder;
+    const TempFolder folder;
     module::RecordingEmitter emitter;
     CHECK(replay_files({folder.path / "none.csv"}, emitter).error().kind == ErrorKind::no_input);
     CHECK(replay_files({folder.path}, emitter).error().kind == ErrorKind::no_input);
@@ -146,7 +130,7 @@ TEST_CASE("a pipe on stdin is copied first and replayed whole") {
 }
 
 TEST_CASE("a record is split where it has too many values") {
-    const Folder folder;
+    const TempFolder folder;
     module::RecordingEmitter emitter;
     std::string text = "device,time,metric,value\n";
     for (int i = 0; i < 2500; ++i)
@@ -162,7 +146,7 @@ TEST_CASE("a record is split where it has too many values") {
 }
 
 TEST_CASE("files without a row are refused, and nothing is published") {
-    const Folder folder;
+    const TempFolder folder;
     module::RecordingEmitter emitter;
     metrics::Registry metrics;
     const auto replay = [&](std::vector<std::string> files) {
@@ -186,7 +170,7 @@ TEST_CASE("files without a row are refused, and nothing is published") {
 }
 
 TEST_CASE("recorded pace waits as long as the rows are apart") {
-    const Folder folder;
+    const TempFolder folder;
     module::RecordingEmitter emitter;
     ReplayConfig config;
     config.pace = "recorded";
@@ -203,7 +187,7 @@ TEST_CASE("recorded pace waits as long as the rows are apart") {
 }
 
 TEST_CASE("100,000 cells are decoded without loss") {
-    const Folder folder;
+    const TempFolder folder;
     std::string text = "device_id,ts_ns";
     for (int metric = 0; metric < 29; ++metric)
         text += ",m" + std::to_string(metric);

@@ -5,23 +5,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/base/test/temp_folder.h"
+
 using namespace amoskys;
 using namespace amoskys::snmp;
 
 namespace {
-
-struct Folder {
-    std::string path = std::filesystem::temp_directory_path() / "amoskys-targets-XXXXXX";
-    Folder() { REQUIRE(::mkdtemp(path.data())); }
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path, ignored);
-    }
-    std::string write(const std::string& name, const std::string& text) const {
-        std::ofstream(path + "/" + name) << text;
-        return path + "/" + name;
-    }
-};
 
 SnmpConfig config_with(std::string file) {
     SnmpConfig config;
@@ -39,7 +28,7 @@ std::string error_of(const SnmpConfig& config) {
 }  // namespace
 
 TEST_CASE("a file of targets gives each its credentials, profile and times") {
-    const Folder folder;
+    const TempFolder folder;
     const std::string secret = folder.write("ops.auth", "authpass1\n");
     SnmpConfig config = config_with(folder.write(
         "t.yaml",
@@ -79,7 +68,7 @@ TEST_CASE("a file of targets gives each its credentials, profile and times") {
 }
 
 TEST_CASE("a CSV file of ten thousand targets is read, each with one of few credentials") {
-    const Folder folder;
+    const TempFolder folder;
     std::string text = "target,community,interval\n";
     for (int i = 0; i < 10'000; ++i)
         text += "d" + std::to_string(i) + "=10.0." + std::to_string(i / 256) + "." +
@@ -94,7 +83,7 @@ TEST_CASE("a CSV file of ten thousand targets is read, each with one of few cred
 }
 
 TEST_CASE("all mistakes of a file are named at once, with their places") {
-    const Folder folder;
+    const TempFolder folder;
     const std::string errors = error_of(config_with(
         folder.write("t.yaml",
                      "targets:\n"
@@ -121,5 +110,5 @@ TEST_CASE("all mistakes of a file are named at once, with their places") {
           std::string::npos);
     CHECK(error_of(config_with(folder.write("v.yaml", "targets: [a\n"))).find("v.yaml:") !=
           std::string::npos);
-    CHECK_FALSE(list_targets(config_with(folder.path + "/none.yaml")).has_value());
+    CHECK_FALSE(list_targets(config_with(folder.path.string() + "/none.yaml")).has_value());
 }

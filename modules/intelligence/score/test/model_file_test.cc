@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/file.h"
+#include "core/base/test/temp_folder.h"
 #include "modules/intelligence/score/test/plain_model.h"
 
 using namespace amoskys;
@@ -13,12 +14,6 @@ using namespace amoskys::score;
 using namespace amoskys::score::test;
 
 namespace {
-
-struct Folder {
-    Folder() : path(fs::temp_directory_path() / ("score_model_test_" + std::to_string(getpid()))) {}
-    ~Folder() { fs::remove_all(path); }
-    fs::path path;
-};
 
 KeyedTable hundred_rows() {
     std::string text = "a,b\n";
@@ -44,7 +39,7 @@ TEST_CASE("the threshold is the quantile of the training scores") {
 }
 
 TEST_CASE("a model file is private and comes back as it was") {
-    Folder folder;
+    TempFolder folder;
     REQUIRE(save_model(folder.path, trained()));
     struct stat status {};
     REQUIRE(::stat(model_path(folder.path, "mine").c_str(), &status) == 0);
@@ -60,7 +55,7 @@ TEST_CASE("a model file is private and comes back as it was") {
 }
 
 TEST_CASE("an absent, foreign, newer or cut model file is one clear error") {
-    Folder folder;
+    TempFolder folder;
     const auto absent = load_model(known_kinds, folder.path, "mine");
     REQUIRE(absent.has_error());
     CHECK(absent.error().kind == ErrorKind::no_input);

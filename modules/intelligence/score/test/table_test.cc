@@ -6,6 +6,8 @@
 #include <cmath>
 #include <fstream>
 
+#include "core/base/test/temp_folder.h"
+
 using namespace amoskys;
 using namespace amoskys::score;
 
@@ -63,17 +65,13 @@ TEST_CASE("a model's columns are chosen by name and an absent one is refused") {
 }
 
 TEST_CASE("a folder stands for its table of raw numbers, and without one is no input") {
-    namespace fs = std::filesystem;
-    const fs::path folder =
-        fs::temp_directory_path() / ("score_table_test_" + std::to_string(getpid()));
-    fs::create_directories(folder);
-    const auto none = find_table(folder);
+    const TempFolder folder;
+    const auto none = find_table(folder.path);
     REQUIRE(none.has_error());
     CHECK(none.error().kind == ErrorKind::no_input);
-    std::ofstream(folder / "canonical_telemetry_full.csv") << "a\n";
-    CHECK(find_table(folder).value().filename() == "canonical_telemetry_full.csv");
-    std::ofstream(folder / "train_features.csv") << "a\n";
-    CHECK(find_table(folder).value().filename() == "canonical_telemetry_full.csv");
+    folder.write("canonical_telemetry_full.csv", "a\n");
+    CHECK(find_table(folder.path).value().filename() == "canonical_telemetry_full.csv");
+    folder.write("train_features.csv", "a\n");
+    CHECK(find_table(folder.path).value().filename() == "canonical_telemetry_full.csv");
     CHECK(find_table(folder / "train_features.csv").value().filename() == "train_features.csv");
-    fs::remove_all(folder);
 }

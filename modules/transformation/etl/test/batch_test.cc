@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/module/test/feature_values.h"
 #include "modules/transformation/etl/test/feeder.h"
 
 using namespace amoskys;
@@ -53,11 +54,8 @@ struct Run {
         REQUIRE(batch->learn());
         REQUIRE(
             batch->cut([&](const module::Window& window, const module::FeatureRow& row, Part part) {
-                Row& out =
-                    rows.emplace_back(Row{std::string(window.device), window.start_ns, part, {}});
-                for (std::size_t i = 0; i < row.values().size(); ++i)
-                    if (!std::isnan(row.values()[i]))
-                        out.values[batch->columns().columns()[i].name] = row.values()[i];
+                rows.push_back({std::string(window.device), window.start_ns, part,
+                                module::test::values_of(row, batch->columns())});
             }));
     }
 };

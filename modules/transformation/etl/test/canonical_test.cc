@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "modules/transformation/etl/test/feeder.h"
+#include "modules/transformation/etl/test/one_device.h"
 
 using namespace amoskys;
 using namespace amoskys::etl;
@@ -10,33 +11,12 @@ using namespace amoskys::etl::test;
 
 namespace {
 
-struct Device {
-    MetricTable metrics;
-    CanonicalCounts counts;
-    Canonicalizer canonicalizer{metrics, counts};
-
-    // All events of one instant -> metric name to value.
-    std::map<std::string, double> at(UnixNanos time_ns, const std::vector<wire::Event>& events) {
-        std::vector<RawSample> samples;
-        for (const wire::Event& event : events)
-            samples.push_back(
-                {time_ns, canonicalizer.source_of(event), std::get<double>(event.value)});
-        std::vector<CanonicalSample> out;
-        canonicalizer.instant(time_ns, samples, out);
-        std::map<std::string, double> named;
-        for (const CanonicalSample& sample : out)
-            named[metrics.at(sample.metric).name] = sample.value;
-        return named;
-    }
-};
-
-using Values = std::map<std::string, double>;
 constexpr UnixNanos t0 = origin, t1 = origin + 10 * second, t2 = origin + 20 * second;
 
 }  // namespace
 
 TEST_CASE("a counter becomes a rate per second and its first value gives none") {
-    Device device;
+    OneDevice device;
     CHECK(device.at(t0, {counter("d", t0, "octets", 1000)}).empty());
     CHECK(device.at(t1, {counter("d", t1, "octets", 1500)}) == Values{{"octets_rate", 50}});
     CHECK(device.metrics.at(0).unit == "bytes/s");
@@ -44,7 +24,7 @@ TEST_CASE("a counter becomes a rate per second and its first value gives none") 
 }
 
 TEST_CASE("a counter that went back gives no rate, and the next one counts from there") {
-    Device device;
+    OneDevice device;
     device.at(t0, {counter("d", t0, "octets", 1000)});
     CHECK(device.at(t1, {counter("d", t1, "octets", 200)}).empty());
     CHECK(device.counts.counter_resets == 1);
@@ -54,7 +34,7 @@ TEST_CASE("a counter that went back gives no rate, and the next one counts from 
 TEST_CASE("a decrease is a wrap of 32 bits only with an uptime that went on") {
     const double high = 4294967296.0 - 500;
     SECTION("uptime went on") {
-        Device device;
+        OneDevice device;
         device.at(t0, {gauge("d", t0, "sysUpTime", 100), counter("d", t0, "octets", high)});
         const auto values =
             device.at(t1, {counter("d", t1, "octets", 500), gauge("d", t1, "sysUpTime", 1100)});
@@ -62,7 +42,7 @@ TEST_CASE("a decrease is a wrap of 32 bits only with an uptime that went on") {
         CHECK(device.counts.counter_wraps == 1);
     }
     SECTION("uptime went back: even an increase is no rate") {
-        Device device;
+        OneDevice device;
         device.at(t0, {gauge("d", t0, "sysUpTime", 5000), counter("d", t0, "octets", 100)});
         const auto values =
             device.at(t1, {counter("d", t1, "octets", 500), gauge("d", t1, "sysUpTime", 10)});
@@ -70,12 +50,12 @@ TEST_CASE("a decrease is a wrap of 32 bits only with an uptime that went on") {
         CHECK(device.counts.counter_resets == 1);
     }
     SECTION("no uptime known") {
-        Device device;
+        OneDevice device;
         device.at(t0, {counter("d", t0, "octets", high)});
         CHECK(device.at(t1, {counter("d", t1, "octets", 500)}).empty());
     }
     SECTION("a counter of 64 bits") {
-        Device device;
+        OneDevice device;
         device.at(t0, {gauge("d", t0, "sysUpTime", 1), counter("d", t0, "octets", 1e13)});
         CHECK(device.at(t1, {gauge("d", t1, "sysUpTime", 2), counter("d", t1, "octets", 500)}) ==
               Values{{"sysUpTime", 2}, {"uptime_seconds", 0.02}});
@@ -83,7 +63,7 @@ TEST_CASE("a decrease is a wrap of 32 bits only with an uptime that went on") {
 }
 
 TEST_CASE("table rows become the sum of rates and the mean of gauges") {
-    Device device;
+    OneDevice device;
     device.at(t0, {counter("d", t0, "octets", 0, "1"), counter("d", t0, "octets", 0, "2")});
     CHECK(device.at(t1, {counter("d", t1, "octets", 100, "1"), counter("d", t1, "octets", 300, "2"),
                          gauge("d", t1, "load", 20, "1"), gauge("d", t1, "load", 40, "2")}) ==
@@ -94,14 +74,14 @@ TEST_CASE("table rows become the sum of rates and the mean of gauges") {
 }
 
 TEST_CASE("the same metric and index at the same time again is a duplicate") {
-    Device device;
+    OneDevice device;
     CHECK(device.at(t0, {gauge("d", t0, "load", 1), gauge("d", t0, "load", 9)}) ==
           Values{{"load", 1}});
     CHECK(device.counts.duplicates == 1);
 }
 
 TEST_CASE("a metric that changes its type becomes two metrics") {
-    Device device;
+    OneDevice device;
     device.at(t0, {counter("d", t0, "x", 1)});
     CHECK(device.at(t1, {gauge("d", t1, "x", 5)}) == Values{{"x", 5}});
     CHECK(device.at(t2, {counter("d", t2, "x", 21)}) == Values{{"x_rate", 1}});

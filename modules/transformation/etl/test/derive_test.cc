@@ -5,42 +5,13 @@
 
 #include "modules/transformation/etl/canonical.h"
 #include "modules/transformation/etl/test/feeder.h"
+#include "modules/transformation/etl/test/one_device.h"
 
 using namespace amoskys;
 using namespace amoskys::etl;
 using namespace amoskys::etl::test;
 
 namespace {
-
-using Values = std::map<std::string, double>;
-
-struct Instants {
-    MetricTable metrics;
-    CanonicalCounts counts;
-    Canonicalizer canonicalizer{metrics, counts};
-
-    void text(std::string_view metric, std::string_view index, std::string_view value) {
-        wire::Event event = gauge("d", origin, metric, 0, index);
-        canonicalizer.read_text(event, value);
-    }
-    Values at(UnixNanos time_ns, const std::vector<wire::Event>& events) {
-        std::vector<RawSample> samples;
-        for (const wire::Event& event : events)
-            samples.push_back(
-                {time_ns, canonicalizer.source_of(event), std::get<double>(event.value)});
-        std::vector<CanonicalSample> out;
-        canonicalizer.instant(time_ns, samples, out);
-        Values named;
-        for (const CanonicalSample& sample : out) {
-            CHECK(named.count(metrics.at(sample.metric).name) == 0);
-            named[metrics.at(sample.metric).name] = sample.value;
-        }
-        return named;
-    }
-    std::string unit_of(const std::string& name) {
-        return metrics.at(metrics.add({.name = name, .unit = ""})).unit;
-    }
-};
 
 constexpr UnixNanos first = origin, second_poll = origin + 10 * second;
 
@@ -52,7 +23,7 @@ wire::Event with_unit(wire::Event event, std::string_view unit) {
 }  // namespace
 
 TEST_CASE("load of processors, memory and swap become percentages") {
-    Instants device;
+    OneDevice device;
     const auto values =
         device.at(first, {gauge("d", first, "hrProcessorLoad", 10, "1"),
                           gauge("d", first, "hrProcessorLoad", 50, "2"),
@@ -71,7 +42,7 @@ TEST_CASE("load of processors, memory and swap become percentages") {
 }
 
 TEST_CASE("a device without swap has no percentage of it") {
-    Instants device;
+    OneDevice device;
     CHECK(
         device
             .at(first, {gauge("d", first, "memTotalSwap", 0), gauge("d", first, "memAvailSwap", 0)})
@@ -80,7 +51,7 @@ TEST_CASE("a device without swap has no percentage of it") {
 
 TEST_CASE(
     "network totals are of all interfaces but loopback, from the wide counters where they are") {
-    Instants device;
+    OneDevice device;
     device.text("ifDescr", "1", "lo");
     const auto poll = [](UnixNanos time_ns, double octets) {
         std::vector<wire::Event> events;
@@ -101,7 +72,7 @@ TEST_CASE(
 }
 
 TEST_CASE("an interface that says later what it is counts from then on as that") {
-    Instants device;
+    OneDevice device;
     const auto poll = [](UnixNanos time_ns, double octets) {
         return std::vector<wire::Event>{counter("d", time_ns, "ifInOctets", octets, "7"),
                                         counter("d", time_ns, "ifOutOctets", octets, "7")};
@@ -112,7 +83,7 @@ TEST_CASE("an interface that says later what it is counts from then on as that")
 }
 
 TEST_CASE("errors are a share of packets, and no share where nothing moved") {
-    Instants device;
+    OneDevice device;
     const auto poll = [](UnixNanos time_ns, double packets, double errors) {
         return std::vector<wire::Event>{counter("d", time_ns, "ifHCInUcastPkts", packets, "2"),
                                         counter("d", time_ns, "ifHCOutUcastPkts", packets, "2"),
@@ -125,7 +96,7 @@ TEST_CASE("errors are a share of packets, and no share where nothing moved") {
 }
 
 TEST_CASE("the fullest file system stands for the disk, and memory is none") {
-    Instants device;
+    OneDevice device;
     device.text("hrStorageDescr", "1", "Physical memory");
     device.text("hrStorageDescr", "31", "/");
     device.text("hrStorageDescr", "32", "C:\\ Label");
@@ -137,7 +108,7 @@ TEST_CASE("the fullest file system stands for the disk, and memory is none") {
 }
 
 TEST_CASE("waiting for disks is a share of all ticks, which are percent of one CPU") {
-    Instants device;
+    OneDevice device;
     const auto poll = [](UnixNanos time_ns, double user, double idle, double wait) {
         return std::vector<wire::Event>{
             with_unit(counter("d", time_ns, "ssCpuRawUser", user), "ticks"),
@@ -153,7 +124,7 @@ TEST_CASE("waiting for disks is a share of all ticks, which are percent of one C
 }
 
 TEST_CASE("uptime in ticks becomes seconds, the host's before the agent's") {
-    Instants device;
+    OneDevice device;
     const auto values =
         device.at(first, {with_unit(gauge("d", first, "sysUpTime", 500), "ticks"),
                           with_unit(gauge("d", first, "hrSystemUptime", 90'000), "ticks"),
@@ -165,14 +136,14 @@ TEST_CASE("uptime in ticks becomes seconds, the host's before the agent's") {
 }
 
 TEST_CASE("a derived metric that the device publishes itself is not made again") {
-    Instants device;
+    OneDevice device;
     device.at(first, {counter("d", first, "diskIOReads", 0, "1"),
                       counter("d", first, "diskIOWrites", 0, "1")});
     const auto values = device.at(second_poll, {counter("d", second_poll, "diskIOReads", 50, "1"),
                                                 counter("d", second_poll, "diskIOWrites", 50, "1"),
                                                 gauge("d", second_poll, "disk_io_total", 77)});
     CHECK(values.at("disk_io_total") == 77);
-    Instants other;
+    OneDevice other;
     other.at(first, {counter("d", first, "diskIOReads", 0, "1"),
                      counter("d", first, "diskIOWrites", 0, "1")});
     CHECK(other

@@ -10,8 +10,10 @@
 #include <limits>
 
 #include "core/base/file.h"
+#include "core/base/test/temp_folder.h"
 #include "core/base/text.h"
 #include "modules/transformation/etl/test/feeder.h"
+#include "modules/transformation/etl/test/list_source.h"
 
 using namespace amoskys;
 using namespace amoskys::etl;
@@ -19,46 +21,7 @@ using namespace amoskys::etl::test;
 
 namespace {
 
-struct Folder {
-    Folder() {
-        static int number = 0;
-        path = fs::temp_directory_path() /
-               ("etl_test_" + std::to_string(getpid()) + "_" + std::to_string(number++));
-        fs::create_directories(path);
-    }
-    ~Folder() { fs::remove_all(path); }
-    std::string text(std::string_view name) const {
-        return read_file(path / name, 1 << 20).value();
-    }
-    std::vector<std::string> names() const {
-        std::vector<std::string> out;
-        for (const auto& entry : fs::directory_iterator(path))
-            out.push_back(entry.path().filename().string());
-        std::sort(out.begin(), out.end());
-        return out;
-    }
-    fs::path path;
-};
-
 const std::string table_name = "canonical_telemetry_full.csv";
-
-class ListSource final : public EventSource {
-  public:
-    Result<> read(const Visit& visit) override {
-        for (const wire::Event& event : events)
-            visit(event, UINT64_MAX);
-        return fails ? Result<>(make_error(ErrorKind::io, "broken", "the log broke")) : Result<>();
-    }
-    Result<> follow(const Watch& visit) override {
-        for (const wire::Event& event : events)
-            if (!visit(event, UINT64_MAX))
-                break;
-        return {};
-    }
-    Json description() const override { return {{"kind", "list"}}; }
-    std::vector<wire::Event> events;
-    bool fails = false;
-};
 
 class Means final : public module::Extractor {
   public:
@@ -81,7 +44,7 @@ constexpr module::ExtractorKind means_kind = {
     .make = [](module::ColumnTable& columns, const module::ExtractorSettings&)
         -> std::unique_ptr<module::Extractor> { return std::make_unique<Means>(columns); }};
 
-RunRequest request_for(const Folder& folder) {
+RunRequest request_for(const TempFolder& folder) {
     RunConfig options;
     options.out = folder.path.string();
     RunRequest request = make_request({}, options, origin).value();
@@ -104,7 +67,7 @@ ListSource two_devices() {
 }  // namespace
 
 TEST_CASE("the table is sorted by device and window, columns by metric, missing cells empty") {
-    Folder folder;
+    TempFolder folder;
     ListSource source = two_devices();
     const auto summary = run(source, request_for(folder)).value();
     CHECK(folder.text(table_name) ==
@@ -130,7 +93,7 @@ TEST_CASE("the table is sorted by device and window, columns by metric, missing 
 }
 
 TEST_CASE("metadata describes each column with its statistics") {
-    Folder folder;
+    TempFolder folder;
     ListSource source = two_devices();
     REQUIRE(run(source, request_for(folder)));
     const auto metadata = json::parse(folder.text(metadata_name), "metadata").value();
@@ -146,7 +109,7 @@ TEST_CASE("metadata describes each column with its statistics") {
 }
 
 TEST_CASE("a log without metrics gives a header and no rows") {
-    Folder folder;
+    TempFolder folder;
     ListSource source;
     source.events.push_back(gauge("d", origin, "m", 1));
     source.events.back().kind = wire::EventKind::flow;
@@ -157,7 +120,7 @@ TEST_CASE("a log without metrics gives a header and no rows") {
 }
 
 TEST_CASE("a log that cannot be read to its end leaves the old table") {
-    Folder folder;
+    TempFolder folder;
     REQUIRE(write_file_atomic(folder.path / table_name, "old", 0644));
     ListSource source = two_devices();
     source.fails = true;
@@ -169,7 +132,7 @@ TEST_CASE("a log that cannot be read to its end leaves the old table") {
 }
 
 TEST_CASE("a folder that another etl writes is refused") {
-    Folder folder;
+    TempFolder folder;
     const int other = ::open(folder.path.c_str(), O_RDONLY | O_DIRECTORY);
     REQUIRE(::flock(other, LOCK_EX) == 0);
     ListSource source = two_devices();
@@ -197,7 +160,7 @@ TEST_CASE("a threshold is a metric and a number") {
 }
 
 TEST_CASE("a run in one format leaves no table of an earlier run in the other") {
-    Folder folder;
+    TempFolder folder;
     ListSource source = two_devices();
     REQUIRE(run(source, request_for(folder)));
     RunConfig options;
@@ -214,7 +177,7 @@ TEST_CASE("a run in one format leaves no table of an earlier run in the other") 
 }
 
 TEST_CASE("training and validation tables are the device's older and newer windows, scaled") {
-    Folder folder;
+    TempFolder folder;
     ListSource source;
     for (unsigned i = 0; i < 600; ++i)
         source.events.push_back(gauge("a", origin + i * 10 * second, "m", i));

@@ -6,33 +6,15 @@
 #include <cmath>
 
 #include "core/base/file.h"
+#include "core/module/test/feature_values.h"
 #include "modules/transformation/etl/test/feeder.h"
+#include "modules/transformation/etl/test/list_source.h"
 
 using namespace amoskys;
 using namespace amoskys::etl;
 using namespace amoskys::etl::test;
 
 namespace {
-
-class GrowingList final : public EventSource {
-  public:
-    Result<> read(const Visit& visit) override {
-        for (const wire::Event& event : events)
-            visit(event, UINT64_MAX);
-        return {};
-    }
-    Result<> follow(const Watch& visit) override {
-        for (const wire::Event& event : events) {
-            ++visited;
-            if (!visit(event, UINT64_MAX))
-                return {};
-        }
-        return {};
-    }
-    Json description() const override { return {}; }
-    std::vector<wire::Event> events;
-    std::size_t visited = 0;
-};
 
 // What depends on everything that comes with a window: samples, history, baseline.
 class Everything final : public module::Extractor {
@@ -58,8 +40,8 @@ constexpr module::ExtractorKind everything = {
     .make = [](module::ColumnTable& columns, const module::ExtractorSettings&)
         -> std::unique_ptr<module::Extractor> { return std::make_unique<Everything>(columns); }};
 
-GrowingList two_devices() {
-    GrowingList source;
+ListSource two_devices() {
+    ListSource source;
     for (unsigned i = 0; i < 2000; ++i)
         for (const char* device : {"a", "b"}) {
             // out of order within 20 s, and now and then nothing
@@ -89,7 +71,7 @@ TEST_CASE("a row has its shape that is kept") {
 }
 
 TEST_CASE("follow prints the rows of a batch with the same baselines, bit for bit") {
-    GrowingList source = two_devices();
+    ListSource source = two_devices();
     RunRequest request;
     request.extractors = {&everything};
     request.batch.engine.lateness = std::chrono::seconds(30);
@@ -102,10 +84,8 @@ TEST_CASE("follow prints the rows of a batch with the same baselines, bit for bi
     }));
     REQUIRE(batch->learn());
     REQUIRE(batch->cut([&](const module::Window& window, const module::FeatureRow& row, Part) {
-        auto& out = batch_rows[{std::string(window.device), format_time(window.start_ns)}];
-        for (std::size_t i = 0; i < row.values().size(); ++i)
-            if (!std::isnan(row.values()[i]))
-                out[batch->columns().columns()[i].name] = row.values()[i];
+        batch_rows[{std::string(window.device), format_time(window.start_ns)}] =
+            module::test::values_of(row, batch->columns());
     }));
 
     request.baselines = batch->baselines();
@@ -138,7 +118,7 @@ TEST_CASE("follow ends when its reader goes away") {
         bool write(std::string_view) override { return false; }
         bool flush() override { return false; }
     } gone;
-    GrowingList source = two_devices();
+    ListSource source = two_devices();
     RunRequest request;
     request.extractors = {&everything};
     request.batch.engine.lateness = std::chrono::seconds(0);

@@ -6,7 +6,9 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/file.h"
+#include "core/base/test/temp_folder.h"
 #include "modules/transformation/etl/test/feeder.h"
+#include "modules/transformation/etl/test/list_source.h"
 
 using namespace amoskys;
 using namespace amoskys::etl;
@@ -14,32 +16,11 @@ using namespace amoskys::etl::test;
 
 namespace {
 
-struct Folder {
-    Folder() {
-        static int number = 0;
-        path = fs::temp_directory_path() /
-               ("etl_incremental_" + std::to_string(getpid()) + "_" + std::to_string(number++));
-    }
-    ~Folder() { fs::remove_all(path); }
-    fs::path path;
-};
-
-class ListSource final : public EventSource {
-  public:
-    Result<> read(const Visit& visit) override {
-        for (const wire::Event& event : events)
-            visit(event, UINT64_MAX);
-        return {};
-    }
-    Result<> follow(const Watch&) override { return {}; }
-    Json description() const override { return {}; }
-    void grow(unsigned from, unsigned to) {
-        for (unsigned i = from; i < to; ++i)
-            for (const char* device : {"a", "b"})
-                events.push_back(gauge(device, origin + i * 10 * second, "m", i));
-    }
-    std::vector<wire::Event> events;
-};
+void grow(ListSource& source, unsigned from, unsigned to) {
+    for (unsigned i = from; i < to; ++i)
+        for (const char* device : {"a", "b"})
+            source.events.push_back(gauge(device, origin + i * 10 * second, "m", i));
+}
 
 class First final : public module::Extractor {
   public:
@@ -56,7 +37,7 @@ constexpr module::ExtractorKind first_kind = {
     .make = [](module::ColumnTable& columns, const module::ExtractorSettings&)
         -> std::unique_ptr<module::Extractor> { return std::make_unique<First>(columns); }};
 
-RunRequest request_for(const Folder& folder) {
+RunRequest request_for(const TempFolder& folder) {
     RunConfig options;
     options.out = folder.path.string();
     EtlConfig config;
@@ -67,7 +48,7 @@ RunRequest request_for(const Folder& folder) {
     return request;
 }
 
-std::vector<std::string> parts(const Folder& folder) {
+std::vector<std::string> parts(const TempFolder& folder) {
     std::vector<std::string> out;
     for (const auto& entry : fs::recursive_directory_iterator(folder.path))
         if (entry.is_regular_file() && entry.path().filename() != manifest_name)
@@ -79,10 +60,10 @@ std::vector<std::string> parts(const Folder& folder) {
 }  // namespace
 
 TEST_CASE("an increment has its shape that is kept") {
-    Folder folder;
+    TempFolder folder;
     ListSource source;
     // windows of -30, 0 close with the sample at 60 + 30 (a piece is 30 s)
-    source.grow(0, 12);
+    grow(source, 0, 12);
     const auto told = run_incremental(source, request_for(folder)).value();
     const auto kept = read_file(
         fs::path(AMOSKYS_SOURCE_DIR) / "modules/transformation/etl/test/golden/increment.json",
@@ -91,36 +72,44 @@ TEST_CASE("an increment has its shape that is kept") {
 }
 
 TEST_CASE("a run writes what has closed since the one before, and nothing where nothing has") {
-    Folder folder;
+    TempFolder folder;
     ListSource source;
-    source.grow(0, 50);
+    grow(source, 0, 50);
     const auto first = run_incremental(source, request_for(folder)).value();
     const auto same = run_incremental(source, request_for(folder)).value();
     CHECK(same["rows"] == 0);
     CHECK(same["run"] == 1);
-    source.grow(50, 100);
+    grow(source, 50, 100);
     const auto second_run = run_incremental(source, request_for(folder)).value();
     CHECK(second_run["run"] == 2);
     CHECK(parts(folder).size() == 2);
-    Folder at_once;
+    TempFolder at_once;
     const auto whole = run_incremental(source, request_for(at_once)).value();
     CHECK(whole["rows"] == first["rows"].get<int>() + second_run["rows"].get<int>());
 }
 
 TEST_CASE("what a killed run left is removed, what runs before it wrote stays") {
-    Folder folder;
+    TempFolder folder;
     ListSource source;
-    source.grow(0, 50);
+    grow(source, 0, 50);
     REQUIRE(run_incremental(source, request_for(folder)));
     const auto before = parts(folder);
     const fs::path day = folder.path / "canonical_telemetry_full/date=2024-10-27";
     REQUIRE(write_file_atomic(day / "part-000002.csv", "rows that nobody knows", 0644));
     REQUIRE(write_file_atomic(day / ".part-000002.csv.partial", "half a row", 0644));
-    REQUIRE(write_file_atomic(day / "notes.txt", "somebody's own", 0644));
+    const std::vector<fs::path> own = {day / "notes.txt", day / "part-000002.csv.gz",
+                                       day / "x.partial", folder.path / "part-000009.csv",
+                                       folder.path / "other/date=2024-10-27/part-000009.parquet"};
+    fs::create_directories(own.back().parent_path());
+    for (const fs::path& file : own)
+        REQUIRE(write_file_atomic(file, "somebody's own", 0644));
     REQUIRE(run_incremental(source, request_for(folder)));
-    auto after = parts(folder);
-    CHECK(after.size() == before.size() + 1);
-    CHECK(fs::exists(day / "notes.txt"));
+    CHECK_FALSE(fs::exists(day / "part-000002.csv"));
+    CHECK_FALSE(fs::exists(day / ".part-000002.csv.partial"));
+    for (const fs::path& file : own)
+        CHECK(fs::exists(file));
+    for (const std::string& file : before)
+        CHECK(fs::exists(folder.path / file));
 }
 
 TEST_CASE("a manifest comes back as it was and a damaged one is refused") {

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/file.h"
+#include "core/base/test/temp_folder.h"
 #include "core/wal/log.h"
 #include "core/wire/stored_form.h"
 #include "modules/transformation/etl/test/feeder.h"
@@ -14,12 +15,6 @@ using namespace amoskys::etl;
 using namespace amoskys::etl::test;
 
 namespace {
-
-struct Folder {
-    Folder() : path(fs::temp_directory_path() / ("etl_wal_test_" + std::to_string(getpid()))) {}
-    ~Folder() { fs::remove_all(path); }
-    fs::path path;
-};
 
 std::string envelope(const std::string& device, UnixNanos time_ns, double value) {
     messaging::UniversalEnvelope envelope;
@@ -62,7 +57,7 @@ TEST_CASE("a folder without a log is no input and says how to get one") {
 }
 
 TEST_CASE("a log gives its events up to the end it had when it was opened, as often as asked") {
-    Folder folder;
+    TempFolder folder;
     const FakeClock clock(origin + 100 * second);
     wal::Options options;
     options.clock = &clock;
@@ -87,7 +82,7 @@ TEST_CASE("a log gives its events up to the end it had when it was opened, as of
 }
 
 TEST_CASE("a record whose bytes are not those of its digest is counted and gives no events") {
-    Folder folder;
+    TempFolder folder;
     const FakeClock clock(origin + 100 * second);
     wal::Options options;
     options.clock = &clock;
