@@ -1,10 +1,11 @@
 #include "modules/transformation/etl/canonical_store.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "modules/transformation/etl/spill_file.h"
 
 namespace amoskys::etl {
 namespace {
@@ -51,20 +52,6 @@ std::size_t sample_bytes(std::uint32_t kind) {
 
 }  // namespace
 
-Result<FileDescriptor> make_unlinked_file(const std::filesystem::path& folder) {
-    FileDescriptor file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-    if (!file && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-        // A file system without O_TMPFILE: a name that is gone at once.
-        std::string name = (folder / ".spill-XXXXXX").string();
-        file = FileDescriptor(::mkostemp(name.data(), O_CLOEXEC));
-        if (file)
-            ::unlink(name.c_str());
-    }
-    if (!file)
-        return errno_error("features_folder", "cannot write in " + folder.string(), errno);
-    return file;
-}
-
 Result<CanonicalStore> CanonicalStore::open(const std::filesystem::path& folder) {
     AMOSKYS_TRY(file, make_unlinked_file(folder));
     return CanonicalStore(std::move(file));
@@ -93,14 +80,8 @@ void CanonicalStore::add(const Observations& observations) {
 }
 
 void CanonicalStore::flush() {
-    std::string_view left = pending_;
-    while (failed_ && !left.empty()) {
-        const ssize_t n = ::write(file_.get(), left.data(), left.size());
-        if (n >= 0)
-            left.remove_prefix(static_cast<std::size_t>(n));
-        else if (errno != EINTR)
-            failed_ = errno_error("features_write", "cannot write the spill file", errno);
-    }
+    if (failed_)
+        failed_ = write_spill(file_, pending_);
     written_ += pending_.size();
     pending_.clear();
 }

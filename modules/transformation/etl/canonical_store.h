@@ -17,10 +17,6 @@
 
 namespace amoskys::etl {
 
-// A file in `folder` that has no name; cannot_create "features_folder" where
-// that is impossible.
-Result<FileDescriptor> make_unlinked_file(const std::filesystem::path& folder);
-
 class CanonicalStore {
   public:
     static Result<CanonicalStore> open(const std::filesystem::path& folder);

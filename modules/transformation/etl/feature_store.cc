@@ -1,8 +1,6 @@
 #include "modules/transformation/etl/feature_store.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,22 +8,12 @@
 #include <limits>
 #include <numeric>
 
+#include "modules/transformation/etl/spill_file.h"
+
 namespace amoskys::etl {
 namespace {
 
 constexpr double missing = std::numeric_limits<double>::quiet_NaN();
-
-Result<> write_spill(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno_error("features_write", "cannot write the spill file", errno);
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return {};
-}
 
 std::size_t filled_up(std::size_t bytes) {
     return (bytes + 7) / 8 * 8;
@@ -44,16 +32,7 @@ std::vector<module::ColumnId> column_order(std::span<const module::FeatureColumn
 
 Result<std::unique_ptr<FeatureStore>> FeatureStore::open(const std::filesystem::path& folder,
                                                          std::size_t gather_bytes) {
-    FileDescriptor spill(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-    if (!spill && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-        // A file system without O_TMPFILE: a name that is gone at once.
-        std::string name = (folder / ".spill-XXXXXX").string();
-        spill = FileDescriptor(::mkostemp(name.data(), O_CLOEXEC));
-        if (spill)
-            ::unlink(name.c_str());
-    }
-    if (!spill)
-        return errno_error("features_folder", "cannot write in " + folder.string(), errno);
+    AMOSKYS_TRY(spill, make_unlinked_file(folder));
     return std::unique_ptr<FeatureStore>(new FeatureStore(std::move(spill), gather_bytes));
 }
 
@@ -116,7 +95,7 @@ Result<> FeatureStore::write_block(std::span<const Row* const> rows) {
             for (std::size_t column = first; column < std::min(first + 8, columns); ++column)
                 out[column * rows.size() + i] = column < rows[i]->columns ? in[column] : missing;
         }
-    AMOSKYS_TRY_VOID(write_spill(spill_.get(), block_));
+    AMOSKYS_TRY_VOID(write_spill(spill_, block_));
     blocks_.push_back({rows.front()->device, static_cast<std::uint32_t>(rows.size()),
                        static_cast<std::uint32_t>(columns), written_});
     written_ += block_.size();

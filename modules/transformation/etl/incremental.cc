@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view manifest_schema = "amoskys.etl_manifest/1";
 constexpr std::string_view rows_folder = "canonical_telemetry_full";
+constexpr std::string_view day_prefix = "date=";
 constexpr std::uint64_t manifest_bytes_max = 1ULL << 30;
 constexpr std::size_t day_gather_bytes = 1 << 20;  // of each day's rows
 constexpr unsigned open_mode = 0755, manifest_mode = 0644;
@@ -21,27 +22,31 @@ std::string part_name(std::uint64_t run) {
     return "part-" + std::string(number.size() < 6 ? 6 - number.size() : 0, '0') + number;
 }
 
-// Of "part-000007.csv"; nothing for other files.
+// Of "part-000007.csv", also under its temporary name; nothing for other files.
 std::optional<std::uint64_t> run_of(std::string_view name) {
-    constexpr std::string_view before = "part-";
+    constexpr std::string_view before = "part-", temporary = ".partial";
+    if (name.starts_with('.') && name.ends_with(temporary))
+        name = name.substr(1, name.size() - 1 - temporary.size());
     if (!name.starts_with(before))
         return std::nullopt;
     std::uint64_t run = 0;
     const char* end = name.data() + name.size();
     const auto [at, fault] = std::from_chars(name.data() + before.size(), end, run);
-    return fault == std::errc() && at != end && *at == '.' ? std::optional(run) : std::nullopt;
+    const std::string_view rest(at, static_cast<std::size_t>(end - at));
+    return fault == std::errc() && (rest == ".csv" || rest == ".parquet") ? std::optional(run)
+                                                                          : std::nullopt;
 }
 
-// What a run that was killed left: parts of later runs, and files under temporary names.
+// What a run that was killed left: parts of later runs, in the folders of days and nowhere else.
 Result<> remove_leftovers(const fs::path& folder, std::uint64_t last_run) {
     std::error_code failed;
     std::vector<fs::path> leftovers;
-    for (fs::recursive_directory_iterator at(folder, failed), end; !failed && at != end;
-         at.increment(failed)) {
-        const std::string name = at->path().filename().string();
-        const auto run = run_of(name);
-        if (name.ends_with(".partial") || (run && *run > last_run))
-            leftovers.push_back(at->path());
+    for (const auto& day : fs::directory_iterator(folder / rows_folder, failed)) {
+        if (!day.path().filename().string().starts_with(day_prefix))
+            continue;
+        for (const auto& file : fs::directory_iterator(day.path(), failed))
+            if (const auto run = run_of(file.path().filename().string()); run && *run > last_run)
+                leftovers.push_back(file.path());
     }
     for (const fs::path& leftover : leftovers) {
         fs::remove(leftover, failed);
@@ -107,7 +112,8 @@ class DayTables {
         files.parquet = !files.csv;  // one format, or who reads the folder reads rows twice
         for (auto& [day, table] : tables_) {
             AMOSKYS_TRY_VOID(table->seal());
-            const std::string below = std::string(rows_folder) + "/date=" + day;
+            const std::string below =
+                std::string(rows_folder) + "/" + std::string(day_prefix) + day;
             files.folder = folder_ / below;
             AMOSKYS_TRY_VOID(make_directories(files.folder, open_mode));
             const std::string part = part_name(run);
