@@ -4,24 +4,11 @@ import csv
 import json
 import random
 import signal
-import subprocess
 import time
 import unittest
 
 import harness
-
-INSTALL = harness.SOURCE / "packaging" / "parquet_readers" / "install"
-
-
-def readers():
-    """The folder of Parquet readers, or None."""
-    try:
-        found = subprocess.run([INSTALL, "--where"], capture_output=True, text=True)
-        subprocess.run(["node", "--version"], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip() if found.returncode == 0 else None
-
+import parquet
 
 class Tables(harness.AmoskysTest):
     def setUp(self):
@@ -49,17 +36,15 @@ class Tables(harness.AmoskysTest):
         return float(text) if text else None
 
     def test_parquet_holds_the_numbers_of_the_csv_bit_for_bit(self):
-        found = readers()
-        if found is None:
-            self.skipTest("no readers of Parquet here (packaging/setup --test installs them)")
+        if parquet.MISSING:
+            self.skipTest(parquet.MISSING)
         for compression in ("snappy", "zstd", "none"):
             out = self.folder / compression
             summary = self.ok_json("etl", "--out", out, "--digits", "17", "--compression", compression)
             for name, rows in (("canonical_telemetry_full", summary["rows"]), ("train_features", summary["train_samples"]),
                                ("val_features", summary["val_samples"])):
                 again = self.folder / "again.csv"
-                subprocess.run(["node", harness.SOURCE / "test/integration/parquet_to_csv.mjs", found,
-                                out / f"{name}.parquet", again], check=True)
+                parquet.to_csv(out / f"{name}.parquet", again)
                 ours, theirs = self.read(out / f"{name}.csv"), self.read(again)
                 self.assertEqual(len(ours), rows)
                 self.assertEqual(len(theirs), rows)

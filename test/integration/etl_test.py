@@ -1,5 +1,5 @@
-"""etl over real logs: gen.py's telemetry against what pandas made of it; processes and flows beside metrics; rows that are
-followed; increments over kills (100 with AMOSKYS_SOAK)."""
+"""etl over real logs: gen.py's telemetry against what pandas made of it, read back from Parquet by DuckDB; processes and flows
+beside metrics; rows that are followed."""
 import csv
 import json
 import os
@@ -11,6 +11,7 @@ import time
 import unittest
 
 import harness
+import parquet
 
 SHARED = pathlib.Path(os.environ.get("AMOSKYS_SHARED_DATA", "")) / "etl"
 # What the pandas script takes from the whole series of a device, the future included; ours comes from a baseline.
@@ -26,8 +27,16 @@ def pandas_is_there():
 
 
 @unittest.skipUnless(pandas_is_there(), "no python3-pandas, or no shared data")
+@unittest.skipIf(parquet.MISSING, parquet.MISSING)
 class GoldenTest(harness.AmoskysTest):
     """50 devices, 29 metrics, 6 hours, 35,950 windows."""
+
+    def table(self, folder, *columns):
+        """These columns of the Parquet file as DuckDB reads it."""
+        import pandas
+        again = self.folder / "again.csv"
+        parquet.to_csv(folder / "canonical_telemetry_full.parquet", again, *columns)
+        return pandas.read_csv(again, float_precision="round_trip")
 
     def compare(self, table, columns, golden, sums):
         """Of all columns: the first 200 windows cell by cell, and the sum over all windows."""
@@ -61,13 +70,14 @@ class GoldenTest(harness.AmoskysTest):
         sums = dict(zip(names, np.load(SHARED / "check_sums.npy")))
         self.assertEqual(len(names), 594)
         features = self.folder / "features"
-        common = ("--out", features, "--align", "first", "--fill", "device-median", "--digits", "17", "-o", "json")
+        common = ("--out", features, "--align", "first", "--fill", "device-median", "--format", "parquet",
+                  "-o", "json")
 
         # Baselines of the training part: what is local to the window is pandas'.
         summary = json.loads(self.ok("etl", *common))
         self.assertEqual(summary["rows"], 35950)
         self.assertEqual(summary["samples"]["used"] + summary["samples"]["filled"], 108000 * 29)
-        table = pandas.read_csv(features / "canonical_telemetry_full.csv", float_precision="round_trip")
+        table = self.table(features, "device_id", *names)
         self.assertEqual(len(table), 35950)
         self.assertTrue((table["device_id"][:200] == golden["device_id"]).all())
         local = [name for name in names if not name.endswith(RELATIVE)]
@@ -80,9 +90,7 @@ class GoldenTest(harness.AmoskysTest):
 
         # Baselines of everything, as pandas has them: then the others are pandas', too.
         self.ok("etl", *common, "--validation", "0")
-        table = pandas.read_csv(features / "canonical_telemetry_full.csv", float_precision="round_trip",
-                                usecols=relative)
-        self.compare(table, relative, golden, sums)
+        self.compare(self.table(features, *relative), relative, golden, sums)
         print(f"{len(local)} local and {len(relative)} relative columns of 35,950 windows equal pandas; "
               f"{undefined} correlations with what does not vary are missing instead of 0")
 
