@@ -31,7 +31,6 @@ tp_archive(lmdb liblmdb.a Threads::Threads)
 tp_archive(zstd libzstd.a)
 tp_archive(snappy libsnappy.a)
 tp_archive(yaml-cpp libyaml-cpp.a)
-tp_archive(sqlite3 libsqlite3.a m)
 tp_archive(protobuf libprotobuf.a Threads::Threads)
 tp_archive(program_options libboost_program_options.a)
 

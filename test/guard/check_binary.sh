@@ -29,7 +29,7 @@ libraries)
     declare -A mark=([boringssl]='SSL_CTX_new$' [libpcap]='pcap_compile$' [net-snmp]='snmp_pdu_create$'
         [boost]='_ZN.*5boost4asio' [boost-program-options]='_ZN.*5boost15program_options' [protobuf]='_ZN.*6google8protobuf'
         [libsodium]='sodium_init$' [lmdb]='mdb_env_open$' [zstd]='ZSTD_decompress' [yaml-cpp]='_ZN.*4YAML'
-        [sqlite]='sqlite3_open' [fmt]='_ZN.*3fmt' [nlohmann-json]='_ZN.*8nlohmann'
+        [fmt]='_ZN.*3fmt' [nlohmann-json]='_ZN.*8nlohmann'
         [zlib]='inflateInit2_$' [snappy]='_ZN.*6snappy' [c-ares]='ares_init$'
         [glibc]='__libc_start_main' [libstdc++]='_ZSt9terminatev$')
     nm "$binary" | awk '{print $NF}' > "$work/symbols"

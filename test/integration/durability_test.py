@@ -1,23 +1,19 @@
 """Acknowledged means on disk, and what is loaded from outside arrives whole or not at all.
 
-The order on the disk is read from a trace of the bus's system calls; the earlier system's log and recorded metrics
-come from the shared data where it is there, and from small files made here in any case.
+The order on the disk is read from a trace of the bus's system calls; recorded metrics come from small files made here.
 """
-import hashlib
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
-import sqlite3
 import subprocess
 import unittest
 
 import harness
 import link_client as link
 
-LEGACY = harness.SHARED_DATA / "legacy" / "flowagent.db"
 START_NS = 1_764_821_300_000_000_000
 
 
@@ -173,62 +169,6 @@ class AcknowledgedIsOnDisk(harness.AmoskysTest):
                 yield call.end, "meta"
             elif call.name.startswith(("pwrite", "write")):
                 yield call.end, "page"
-
-
-class Import(harness.AmoskysTest):
-    def listing(self, folder):
-        return {p.name: (p.stat().st_mtime_ns, hashlib.sha256(p.read_bytes()).hexdigest()) for p in folder.iterdir()}
-
-    def check_import(self, database, rows):
-        before = self.listing(database.parent)
-        told = self.ok_json("inspect", "import", database)
-        self.assertEqual((told["rows"], told["imported"], told["checksums_ok"], told["events"]), (rows,) * 4, told)
-        self.assertEqual(told["checksum_algorithms"]["BLAKE2b-256"], rows)
-        events = self.ok_ndjson("inspect", "events")
-        self.assertEqual(len(events), rows)
-        self.assertEqual({e["kind"] for e in events}, {"flow"})
-        self.assertEqual(len({e["time"] for e in events}), rows)
-        again = self.ok_json("inspect", "import", database)
-        self.assertEqual((again["imported"], again["duplicates"]), (0, rows), again)
-        self.assertEqual(self.ok_json("inspect", "summary")["envelopes"], rows)
-        self.ok("inspect", "verify")
-        self.assertEqual(self.listing(database.parent), before)
-
-    def test_the_earlier_systems_log_is_taken_over_whole(self):
-        if not LEGACY.exists():
-            self.skipTest("notice: the earlier system's log is not there")
-        self.check_import(LEGACY, 1426)
-
-    def test_a_database_beside_which_files_could_be_made_stays_alone(self):
-        self.check_import(self.made_database(20), 20)
-
-    def test_a_database_with_one_bad_row_changes_nothing(self):
-        database = self.made_database(20, bad_row=13)
-        err = self.fails(65, "inspect", "import", database)
-        self.assertEqual(len([line for line in err.splitlines() if line.startswith("amoskys:")]), 1, err)
-        self.assertIn(database.name, err)
-        self.assertIn("13", err)
-        code, out, _ = self.run_cli("inspect", "summary", "-o", "json")
-        self.assertTrue(code == 66 or json.loads(out)["envelopes"] == 0, out)
-
-    def made_database(self, rows, bad_row=None):
-        folder = self.folder / "earlier"
-        folder.mkdir()
-        with sqlite3.connect(folder / "flowagent.db") as database:
-            database.execute("CREATE TABLE wal (id INTEGER PRIMARY KEY AUTOINCREMENT, idem TEXT NOT NULL,"
-                             " ts_ns INTEGER NOT NULL, bytes BLOB NOT NULL, checksum BLOB NOT NULL)")
-            for i in range(1, rows + 1):
-                time_ns = START_NS + i
-                flow = link.field(1, b"localhost") + link.field(2, b"eventbus") + link.field(9, time_ns)
-                stored = (link.field(1, b"1") + link.field(2, time_ns) + link.field(3, f"key-{i}".encode()) + link.field(4, flow)
-                          + link.field(5, bytes(range(64))))
-                checksum = hashlib.blake2b(stored, digest_size=32).digest()
-                if i == bad_row:
-                    stored = stored[:-1] + b"\xff"
-                database.execute("INSERT INTO wal (idem, ts_ns, bytes, checksum) VALUES (?, ?, ?, ?)",
-                                 (f"key-{i}", time_ns, stored, checksum))
-        database.close()
-        return folder / "flowagent.db"
 
 
 class Replay(harness.AmoskysTest):

@@ -159,7 +159,7 @@ class Appender {
     Result<> add(const LegacyRow& row, CheckedRow checked) {
         Bytes stored = to_bytes(row.bytes);
         bytes_ += stored.size();
-        // The views of `checked` point into SQLite's row: they are cut again from our copy.
+        // The views of `checked` point into the database's row: they are cut again from our copy.
         const std::size_t signature_at =
             checked.signature.empty()
                 ? 0
@@ -214,7 +214,7 @@ class Appender {
     std::uint64_t bytes_ = 0;
 };
 
-Result<> append_rows(LegacyDatabase& database, const RowChecker& checker, Totals& totals,
+Result<> append_rows(const LegacyDatabase& database, const RowChecker& checker, Totals& totals,
                      module::ToolContext& context) {
     const auto& options = *static_cast<const ImportOptions*>(context.config.get());
     wal::Options log_options;
@@ -269,7 +269,7 @@ Json import_json(const Totals& totals, const ImportOptions& options) {
 Result<> import_log(module::ToolContext& context) {
     const auto& options = *static_cast<const ImportOptions*>(context.config.get());
     AMOSKYS_TRY(database, LegacyDatabase::open(options.database));
-    AMOSKYS_TRY(rows, database->count());
+    AMOSKYS_TRY(rows, database.count());
     const RowChecker checker(options.database);
     Totals totals;
     {
@@ -280,10 +280,10 @@ Result<> import_log(module::ToolContext& context) {
             progress.update(totals.rows);
             return {};
         };
-        AMOSKYS_TRY_VOID(database->for_each(check));
+        AMOSKYS_TRY_VOID(database.for_each(check));
     }
     if (!options.dry_run)
-        AMOSKYS_TRY_VOID(append_rows(*database, checker, totals, context));
+        AMOSKYS_TRY_VOID(append_rows(database, checker, totals, context));
     return write_object(context.out, context.output, "import", import_json(totals, options));
 }
 

@@ -1,46 +1,52 @@
 // The earlier system's log: an SQLite file with a table `wal` (id, idem, ts_ns, bytes, checksum).
-// Read in one read transaction; nothing is written to the file or made beside it. The only place
-// that knows SQLite. One thread.
+// Read where it stands, with the -wal file beside it; nothing is written, locked or made there. One
+// thread.
 //
-// Where no -wal or -journal file with content stands beside it, the file is opened immutable (a
-// plain open would create files there); otherwise file and companion are copied to a private
-// temporary folder, and the copy is opened. Limits: 4 GiB a file, 16 MiB a row.
+// A file that changes while it is read is refused at the end of the pass (device, size, time of
+// change): what was read may be of two moments. Limits: 4 GiB a file, 16 MiB a row.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <memory>
-#include <string_view>
+#include <string>
 
-#include "core/base/bytes.h"
-#include "core/base/result.h"
+#include "core/sqlite/database.h"
 
 namespace amoskys::modules::inspect {
 
 struct LegacyRow {
     std::int64_t id = 0;
-    std::string_view idempotency_key;
     std::int64_t ts_ns = 0;
     ByteView bytes, checksum;
 };
 
 class LegacyDatabase {
   public:
-    // no_input "import_missing"; bad_data "import_not_sqlite", "import_schema", "import_damaged".
-    static Result<std::unique_ptr<LegacyDatabase>> open(const std::filesystem::path& file);
-    ~LegacyDatabase();
-    LegacyDatabase(const LegacyDatabase&) = delete;
-    LegacyDatabase& operator=(const LegacyDatabase&) = delete;
+    // no_input "import_missing"; permission "import_open"; bad_data "import_not_sqlite",
+    // "import_schema", "import_unsupported", "import_damaged"; unavailable "import_busy".
+    static Result<LegacyDatabase> open(const std::filesystem::path& file);
 
-    Result<std::uint64_t> count();
+    Result<std::uint64_t> count() const;
     // In the order of id. Views are valid during the call; an error of visit ends it.
-    Result<> for_each(const std::function<Result<>(const LegacyRow&)>& visit);
+    Result<> for_each(const std::function<Result<>(const LegacyRow&)>& visit) const;
 
   private:
-    LegacyDatabase();
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    // Where the columns that are read stand in the table.
+    struct Columns {
+        std::size_t ts_ns = 0, bytes = 0, checksum = 0;
+    };
+    explicit LegacyDatabase(sqlite::Database database) : database_(std::move(database)) {}
+    Result<> find_columns();
+    // An error of core/sqlite, told of this file; "import_busy" where the file changed.
+    Error told(Error error) const;
+    Result<> unchanged() const;
+
+    sqlite::Database database_;
+    sqlite::Table table_;
+    Columns columns_;
+    std::filesystem::path file_;
+    std::string stamp_;
 };
 
 }  // namespace amoskys::modules::inspect

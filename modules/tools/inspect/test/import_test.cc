@@ -1,4 +1,5 @@
 #include "core/wire/legacy.h"
+#include "modules/tools/inspect/legacy_db.h"
 #include "modules/tools/inspect/stored_form.h"
 #include "modules/tools/inspect/test/legacy_fixture.h"
 
@@ -139,10 +140,43 @@ TEST_CASE("a file with one bad row, or that is no such database, changes nothing
         std::ofstream(file) << std::string(4096, 'x');
         refused("import_not_sqlite");
     }
+    SECTION("a transaction that did not end") {
+        make_mixed(file);
+        std::ofstream(file.string() + "-journal") << "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+                                                  << "rest";
+        refused("import_unsupported");
+    }
+    SECTION("a file that is cut") {
+        make_mixed(file);
+        std::filesystem::resize_file(file, 4096);
+        refused("import_damaged");
+    }
+    SECTION("rows without their number") {
+        LegacyFixture(file).execute(
+            "CREATE TABLE wal (id TEXT PRIMARY KEY, idem, ts_ns, bytes, checksum)");
+        refused("import_schema");
+    }
     SECTION("a folder") {
         std::filesystem::create_directory(file);
         refused("import_not_sqlite");
     }
+}
+
+TEST_CASE("a database that changes while it is read is refused, exit 69") {
+    State state;
+    const auto file = state.folder / "legacy.db";
+    make_mixed(file);
+    const auto opened = LegacyDatabase::open(file);
+    REQUIRE(ok(opened));
+    CHECK(*opened->count() == 4);
+    const auto changed = opened->for_each([&](const LegacyRow& row) -> Result<> {
+        if (row.id == 2)
+            LegacyFixture(file).execute("DELETE FROM wal WHERE id = 1");
+        return {};
+    });
+    REQUIRE_FALSE(changed.has_value());
+    CHECK(changed.error().code == "import_busy");
+    CHECK(exit_code(changed.error()) == 69);
 }
 
 TEST_CASE("import of a file that is not there exits 66") {
@@ -171,17 +205,16 @@ TEST_CASE("import beside whoever writes the log is refused, exit 69") {
 
 TEST_CASE("rows that stand only in the -wal file are imported, and both files stay as they are") {
     State state;
-    const auto live = state.folder / "live";
-    std::filesystem::create_directory(live);
-    LegacyFixture writer(live / "legacy.db");
-    writer.execute("PRAGMA journal_mode=WAL");
-    writer.make_table();
-    writer.add(legacy_envelope(start_ns), start_ns);
+    const auto live = state.folder / "live", taken = state.folder / "taken";
+    for (const auto& folder : {live, taken})
+        std::filesystem::create_directory(folder);
+    const std::string row = legacy_envelope(start_ns);
     // A copy of a database in use, without its -shm file: as a backup would have it.
-    const auto taken = state.folder / "taken";
-    std::filesystem::create_directory(taken);
-    for (const char* name : {"legacy.db", "legacy.db-wal"})
-        std::filesystem::copy_file(live / name, taken / name);
+    LegacyFixture(live / "legacy.db")
+        .execute("PRAGMA journal_mode=WAL;\n" + std::string(LegacyFixture::legacy_table) +
+                 LegacyFixture::insert(row, crypto::blake2b_256({as_bytes(row)}), start_ns) +
+                 ".shell cp '" + (live / "legacy.db").string() + "' '" +
+                 (live / "legacy.db-wal").string() + "' '" + taken.string() + "'\n");
     const auto before = read_file(taken / "legacy.db-wal", 1 << 20);
     const Outcome outcome = state.run(import_log, database(taken / "legacy.db"));
     REQUIRE_FALSE(outcome.error.has_value());

@@ -1,9 +1,7 @@
-// Makes a small log of the earlier system with SQLite's own API: what stands in data/legacy in
-// large.
+// Makes a small log of the earlier system with SQLite itself: what stands in data/legacy in large.
 #pragma once
 
-#include <sqlite3.h>
-
+#include "core/sqlite/test/sqlite_shell.h"
 #include "modules/tools/inspect/test/support.h"
 #include "proto/messaging_schema.pb.h"
 
@@ -44,45 +42,28 @@ inline std::string universal_envelope(UnixNanos ts_ns) {
 
 class LegacyFixture {
   public:
-    explicit LegacyFixture(std::filesystem::path file) : file_(std::move(file)) {
-        REQUIRE(sqlite3_open(file_.c_str(), &database_) == SQLITE_OK);
-    }
-    LegacyFixture(const LegacyFixture&) = delete;
-    LegacyFixture& operator=(const LegacyFixture&) = delete;
-    ~LegacyFixture() { sqlite3_close(database_); }
+    explicit LegacyFixture(std::filesystem::path file) : file_(std::move(file)) {}
 
-    void execute(const char* sql) {
-        REQUIRE(sqlite3_exec(database_, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
+    void execute(std::string_view sql) { sqlite3_shell(file_, sql); }
+    void make_table() { execute(legacy_table); }
+    void add(std::string_view bytes, ByteView checksum, UnixNanos ts_ns) {
+        execute(insert(bytes, checksum, ts_ns));
     }
-    void make_table() {
-        execute(
-            "CREATE TABLE wal (id INTEGER PRIMARY KEY AUTOINCREMENT, idem TEXT NOT NULL, "
-            "ts_ns INTEGER NOT NULL, bytes BLOB NOT NULL, checksum BLOB NOT NULL)");
-    }
-    void add(const std::string& bytes, ByteView checksum, UnixNanos ts_ns) {
-        sqlite3_stmt* statement = nullptr;
-        REQUIRE(sqlite3_prepare_v2(database_,
-                                   "INSERT INTO wal (idem, ts_ns, bytes, checksum) "
-                                   "VALUES (?1, ?2, ?3, ?4)",
-                                   -1, &statement, nullptr) == SQLITE_OK);
-        const std::string key = std::to_string(++rows_);
-        sqlite3_bind_text(statement, 1, key.data(), static_cast<int>(key.size()), SQLITE_STATIC);
-        sqlite3_bind_int64(statement, 2, static_cast<sqlite3_int64>(ts_ns));
-        sqlite3_bind_blob(statement, 3, bytes.data(), static_cast<int>(bytes.size()),
-                          SQLITE_STATIC);
-        sqlite3_bind_blob(statement, 4, checksum.data(), static_cast<int>(checksum.size()),
-                          SQLITE_STATIC);
-        CHECK(sqlite3_step(statement) == SQLITE_DONE);
-        sqlite3_finalize(statement);
-    }
-    void add(const std::string& bytes, UnixNanos ts_ns) {
+    void add(std::string_view bytes, UnixNanos ts_ns) {
         add(bytes, crypto::blake2b_256({as_bytes(bytes)}), ts_ns);
+    }
+
+    static constexpr std::string_view legacy_table =
+        "CREATE TABLE wal (id INTEGER PRIMARY KEY AUTOINCREMENT, idem TEXT NOT NULL, "
+        "ts_ns INTEGER NOT NULL, bytes BLOB NOT NULL, checksum BLOB NOT NULL);\n";
+    static std::string insert(std::string_view bytes, ByteView checksum, UnixNanos ts_ns) {
+        return "INSERT INTO wal (idem, ts_ns, bytes, checksum) VALUES ('key', " +
+               std::to_string(ts_ns) + ", x'" + to_hex(as_bytes(bytes)) + "', x'" +
+               to_hex(checksum) + "');\n";
     }
 
   private:
     std::filesystem::path file_;
-    sqlite3* database_ = nullptr;
-    int rows_ = 0;
 };
 
 }  // namespace amoskys::modules::inspect::test

@@ -1,0 +1,2 @@
+CREATE TABLE "wal" -- a
+(id INTEGER, [t] VARCHAR(10) DEFAULT ('),'), r DOUBLE NOT NULL, CONSTRAINT k PRIMARY KEY(`id` DESC), CHECK (r <> ',)') /* ) */) STRICT
