@@ -278,7 +278,7 @@ TEST_CASE("what was committed to the -wal file is read, before and after checkpo
     }
 }
 
-TEST_CASE("a -wal file counts up to its last whole commit; a damaged header of it is refused") {
+TEST_CASE("a -wal file counts up to its last whole commit, and a damaged header of it is refused") {
     const TempFolder folder;
     const Path file = folder / "a.db";
     sqlite3_shell(file, pragmas(512, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;\n") +
