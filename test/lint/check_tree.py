@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Fails on what the tree must not hold: unfinished words, long files, folders without a README, things at the root
-that do not belong there. Usage: check_tree.py SOURCE_DIR
+"""Fails on what the tree must not hold: unfinished words, long files, folders without a README, test names that ctest
+cuts, things at the root that do not belong there. Usage: check_tree.py SOURCE_DIR
 """
 import pathlib
 import re
@@ -9,6 +9,7 @@ import sys
 
 TOP = {"CMakeLists.txt", "LICENSE", "README.md", "core", "modules", "proto", "conf", "packaging", "test", "bench"}
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|not (yet )?implemented")
+CUT_NAME = re.compile(r'TEST_CASE\("[^"]*;')
 CODE = {".cc", ".h", ".proto", ".cmake", ".sh", ".py"}
 MAX_LINES = 700
 
@@ -37,6 +38,7 @@ def main():
         if len(lines) > MAX_LINES:
             found.append(f"{path}: {len(lines)} lines, more than {MAX_LINES}")
         found += [f"{path}:{n}: unfinished: {line.strip()}" for n, line in enumerate(lines, 1) if UNFINISHED.search(line)]
+        found += [f"{path}:{n}: ctest cuts a test's name at its semicolon" for n, line in enumerate(lines, 1) if CUT_NAME.match(line)]
     folders = {"/".join(p.split("/")[:2]) for p in files if p.startswith("core/") and p.count("/") >= 2}
     folders |= {"/".join(p.split("/")[:3]) for p in files if p.startswith("modules/") and p.count("/") >= 3}
     for folder in sorted(folders - {"core/cmake"}):

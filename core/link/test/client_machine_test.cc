@@ -308,7 +308,7 @@ TEST_CASE("finishing sends nothing new, then DRAIN once all is answered") {
     CHECK(m.others.empty());
 }
 
-TEST_CASE("with another bus in the list, refusals in a row end the session; one OK counts anew") {
+TEST_CASE("with another bus in the list, refusals in a row end the session, one OK counts anew") {
     Machine m(2);
     m.options.retry_max = 2;
     m.options.buses.resize(2);

@@ -99,7 +99,7 @@ struct Box {
 
 }  // namespace
 
-TEST_CASE("rates come from two good readings; 64-bit counters go first") {
+TEST_CASE("rates come from two good readings, 64-bit counters first") {
     Box box;
     box.port(1, 1000, 10'000);
     const auto first = box.read();
