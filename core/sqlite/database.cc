@@ -20,17 +20,17 @@ Result<Database> Database::open(Files files) {
 Result<Table> Database::table(std::string_view wanted) const {
     std::optional<Result<Table>> found;
     std::vector<Value> values;
-    const auto look = [&](std::int64_t, ByteView record) -> Result<> {
+    const auto look = [&](std::int64_t, ByteView record) -> Result<bool> {
         AMOSKYS_TRY_VOID(decode_record(record, schema_columns, values));
         if (values.size() < schema_columns || as_text(values[kind].bytes) != "table" ||
             !same_name(as_text(values[name].bytes), wanted))
-            return {};
+            return true;
         found = parse_create_table(as_text(values[sql].bytes));
         if (*found)
             (**found).root = static_cast<std::uint32_t>(values[root].integer);
-        return {};
+        return true;
     };
-    AMOSKYS_TRY_VOID(walk_table(pages_, schema_root, look));
+    AMOSKYS_TRY_VOID(walk_table(pages_, schema_root, INT64_MIN, look));
     if (!found)
         return make_error(ErrorKind::bad_data, "sqlite_table",
                           "there is no table " + std::string(wanted));
@@ -44,10 +44,10 @@ Result<std::uint64_t> Database::count(const Table& table) const {
     return count_rows(pages_, table.root);
 }
 
-Result<> Database::for_each(const Table& table,
-                            const std::function<Result<>(const Row&)>& visit) const {
+Result<> Database::for_each(const Table& table, std::int64_t from,
+                            const std::function<Result<bool>(const Row&)>& visit) const {
     std::vector<Value> values;
-    return walk_table(pages_, table.root, [&](std::int64_t row_id, ByteView record) -> Result<> {
+    const auto take = [&](std::int64_t row_id, ByteView record) -> Result<bool> {
         AMOSKYS_TRY_VOID(decode_record(record, table.columns.size(), values));
         while (values.size() < table.columns.size())
             values.push_back(
@@ -58,7 +58,8 @@ Result<> Database::for_each(const Table& table,
             if (values[i].type == Type::integer && table.columns[i].real())
                 values[i] = {Type::real, 0, static_cast<double>(values[i].integer)};
         return visit({row_id, values});
-    });
+    };
+    return walk_table(pages_, table.root, from, take);
 }
 
 }  // namespace amoskys::sqlite

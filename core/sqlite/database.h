@@ -22,8 +22,10 @@ class Database {
 
     Result<Table> table(std::string_view name) const;
     Result<std::uint64_t> count(const Table& table) const;
-    // In the order of the row ids. Views are valid during the call; an error of visit ends it.
-    Result<> for_each(const Table& table, const std::function<Result<>(const Row&)>& visit) const;
+    // Rows from this id on, in the order of the ids. Views are valid during the call; false or an
+    // error of visit ends it.
+    Result<> for_each(const Table& table, std::int64_t from,
+                      const std::function<Result<bool>(const Row&)>& visit) const;
 
   private:
     explicit Database(Pages pages) : pages_(std::move(pages)) {}

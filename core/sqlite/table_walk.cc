@@ -17,7 +17,8 @@ std::size_t load_be16(const std::uint8_t* in) {
 
 class TableWalk {
   public:
-    TableWalk(const Pages& pages, const RecordVisit* visit) : pages_(pages), visit_(visit) {}
+    TableWalk(const Pages& pages, std::int64_t from, const RecordVisit* visit)
+        : pages_(pages), from_(from), visit_(visit) {}
 
     Result<> tree(std::uint32_t number, std::uint32_t depth);
     std::uint64_t rows() const { return rows_; }
@@ -28,11 +29,20 @@ class TableWalk {
     Result<ByteView> whole_record(ByteView cell, std::uint64_t size, std::size_t usable);
 
     const Pages& pages_;
+    const std::int64_t from_;
     const RecordVisit* visit_;  // nullptr: count only
+    bool ended_ = false;        // by visit
     std::uint64_t pages_read_ = 0, rows_ = 0;
     std::int64_t last_row_id_ = 0;
     Bytes record_, overflow_;
 };
+
+// Of the child that an interior cell names; what is cut off is looked into.
+std::int64_t last_row_id(ByteView interior_cell) {
+    ByteView key = interior_cell.subspan(4);
+    std::uint64_t out = 0;
+    return take_varint(key, out) ? static_cast<std::int64_t>(out) : INT64_MAX;
+}
 
 Error at_page(std::uint32_t number, std::string_view what) {
     return damaged("page " + std::to_string(number) + ": " + std::string(what));
@@ -61,16 +71,17 @@ Result<> TableWalk::tree(std::uint32_t number, std::uint32_t depth) {
         rows_ += cells;
         return {};
     }
-    for (std::size_t i = 0; i < cells; ++i) {
+    for (std::size_t i = 0; i < cells && !ended_; ++i) {
         const std::size_t at = load_be16(&page[offsets + 2 * i]);
         if (at + 4 > page.size())
             return at_page(number, "a cell outside of it");
+        const ByteView rest = ByteView(page).subspan(at);
         if (leaf)
-            AMOSKYS_TRY_VOID(cell(number, ByteView(page).subspan(at), page.size()));
-        else
-            AMOSKYS_TRY_VOID(tree(load_be32(&page[at]), depth + 1));
+            AMOSKYS_TRY_VOID(cell(number, rest, page.size()));
+        else if (last_row_id(rest) >= from_)
+            AMOSKYS_TRY_VOID(tree(load_be32(rest.data()), depth + 1));
     }
-    return leaf ? Result<>() : tree(load_be32(&page[header + 8]), depth + 1);
+    return leaf || ended_ ? Result<>() : tree(load_be32(&page[header + 8]), depth + 1);
 }
 
 Result<> TableWalk::cell(std::uint32_t number, ByteView cell, std::size_t usable) {
@@ -81,13 +92,17 @@ Result<> TableWalk::cell(std::uint32_t number, ByteView cell, std::size_t usable
     if (rows_++ != 0 && row_id <= last_row_id_)
         return at_page(number, "row ids that do not rise");
     last_row_id_ = row_id;
+    if (row_id < from_)
+        return {};
     if (size > record_bytes_max)
         return unsupported("row " + std::to_string(row_id) + " has " + std::to_string(size) +
                            " octets; at most 16 MiB are read");
     auto record = whole_record(cell, size, usable);
     if (!record)
         return at_page(number, "row " + std::to_string(row_id) + ": " + record.error().message);
-    return (*visit_)(row_id, *record);
+    AMOSKYS_TRY(wanted, (*visit_)(row_id, *record));
+    ended_ = !wanted;
+    return {};
 }
 
 // How much of a record stands in its cell (section 1.6), and the rest from overflow pages.
@@ -133,12 +148,13 @@ bool take_varint(ByteView& in, std::uint64_t& out) {
     return false;
 }
 
-Result<> walk_table(const Pages& pages, std::uint32_t root, const RecordVisit& visit) {
-    return TableWalk(pages, &visit).tree(root, 1);
+Result<> walk_table(const Pages& pages, std::uint32_t root, std::int64_t from,
+                    const RecordVisit& visit) {
+    return TableWalk(pages, from, &visit).tree(root, 1);
 }
 
 Result<std::uint64_t> count_rows(const Pages& pages, std::uint32_t root) {
-    TableWalk walk(pages, nullptr);
+    TableWalk walk(pages, INT64_MIN, nullptr);
     AMOSKYS_TRY_VOID(walk.tree(root, 1));
     return walk.rows();
 }

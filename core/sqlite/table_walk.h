@@ -23,9 +23,11 @@ inline constexpr std::uint64_t record_bytes_max = 16ULL << 20;
 // 1 to 9 octets, seven bits each, the ninth eight. False at the end of `in`; else cuts it off `in`.
 bool take_varint(ByteView& in, std::uint64_t& out);
 
-// The view is valid during the call; an error ends the walk.
-using RecordVisit = std::function<Result<>(std::int64_t row_id, ByteView record)>;
-Result<> walk_table(const Pages& pages, std::uint32_t root, const RecordVisit& visit);
+// The view is valid during the call; false or an error ends the walk.
+using RecordVisit = std::function<Result<bool>(std::int64_t row_id, ByteView record)>;
+// Rows from this id on; pages before it are not read.
+Result<> walk_table(const Pages& pages, std::uint32_t root, std::int64_t from,
+                    const RecordVisit& visit);
 
 // The rows, without reading them.
 Result<std::uint64_t> count_rows(const Pages& pages, std::uint32_t root);

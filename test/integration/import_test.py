@@ -114,6 +114,19 @@ class Whole(ImportTest):
         self.assertTrue(code == 66 or json.loads(out)["envelopes"] == 0, out)
 
 
+    def test_the_file_is_read_in_place_as_after_an_import(self):
+        self.add(self.database(), range(1, 3001))
+        before = listing(self.file.parent)
+        events = self.ok("inspect", "events", "--log", self.file, "-o", "ndjson")
+        self.assertEqual(len(events.splitlines()), 3000)
+        timeline = self.ok("inspect", "timeline", "--log", self.file, "--tz", "UTC", "-o", "json")
+        self.assertEqual(listing(self.file.parent), before)
+        self.assertFalse(self.state.exists())
+        self.ok("inspect", "import", self.file)
+        self.assertEqual(self.ok("inspect", "events", "-o", "ndjson"), events)
+        self.assertEqual(self.ok("inspect", "timeline", "--tz", "UTC", "-o", "json"), timeline)
+
+
 class Forms(ImportTest):
     def test_every_page_size_with_overflow_and_deleted_rows(self):
         for power in range(9, 17):

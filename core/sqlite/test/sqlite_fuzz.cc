@@ -46,14 +46,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto counted = database->count(*table);
     std::uint64_t rows = 0, sum = 0;
     std::int64_t last = 0;
-    const auto read = database->for_each(*table, [&](const Row& row) -> Result<> {
+    const auto read = database->for_each(*table, INT64_MIN, [&](const Row& row) -> Result<bool> {
         if ((rows++ != 0 && row.row_id <= last) || row.values.size() != table->columns.size())
             std::abort();
         last = row.row_id;
         for (const Value& value : row.values)
             for (const std::uint8_t octet : value.bytes)
                 sum += octet;
-        return {};
+        return true;
     });
     if (read && (!counted || *counted != rows))
         std::abort();

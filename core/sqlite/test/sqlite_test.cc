@@ -62,13 +62,13 @@ Result<std::string> rows_of(const Database& database) {
     AMOSKYS_TRY(count, database.count(table));
     std::string out;
     std::uint64_t rows = 0;
-    AMOSKYS_TRY_VOID(database.for_each(table, [&](const Row& row) -> Result<> {
+    AMOSKYS_TRY_VOID(database.for_each(table, INT64_MIN, [&](const Row& row) -> Result<bool> {
         ++rows;
         out += std::to_string(row.row_id);
         for (const Value& value : row.values)
             out += "|" + quoted(value);
         out += "\n";
-        return {};
+        return true;
     }));
     CHECK(count == rows);
     return out;
@@ -228,6 +228,32 @@ TEST_CASE("a table of three levels and negative row ids is read in order") {
         select_wal;
     const std::string rows_there = sqlite3_shell(file, script);
     CHECK((rows_of(file) == rows_there));
+}
+
+TEST_CASE("reading begins at any row and ends where the visitor says") {
+    const TempFolder folder;
+    const Path file = folder / "a.db";
+    sqlite3_shell(file,
+                  pragmas(512) + std::string(create_wal) +
+                      "INSERT INTO wal (id) WITH RECURSIVE c(x) AS (SELECT 3 UNION ALL SELECT x "
+                      "+ 3 FROM c LIMIT 5000) SELECT x FROM c;\n");
+    const auto database = open_file(file);
+    REQUIRE(database.has_value());
+    const auto table = database->table("wal");
+    REQUIRE(table.has_value());
+    for (std::int64_t from = -2; from <= 15002; from += 37) {
+        std::vector<std::int64_t> seen;
+        const auto read = database->for_each(*table, from, [&](const Row& row) -> Result<bool> {
+            seen.push_back(row.row_id);
+            return seen.size() < 3;
+        });
+        REQUIRE(read.has_value());
+        std::vector<std::int64_t> expected;
+        for (std::int64_t id = std::max<std::int64_t>(3, (from + 2) / 3 * 3);
+             id <= 15000 && expected.size() < 3; id += 3)
+            expected.push_back(id);
+        CHECK(seen == expected);
+    }
 }
 
 TEST_CASE("pages with reserved octets are read") {

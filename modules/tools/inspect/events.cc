@@ -105,7 +105,8 @@ Result<> print_local(module::ToolContext& context, const EventsOptions& options,
     Walk step;
     AMOSKYS_TRY(filter, make_filter(options, step.skip));
     AMOSKYS_TRY(printer, Printer::open(context, options));
-    AMOSKYS_TRY(log, open_for_reading(context, options.log));
+    AMOSKYS_TRY(log, options.follow ? open_for_reading(context, options.log)
+                                    : open_any_for_reading(context, options.log));
     Rows rows(options, std::move(filter));
     step.from = WalOffset{options.offset};
     module::Progress progress(false, "reading", "records", 0);  // rows are the progress

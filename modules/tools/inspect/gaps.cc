@@ -102,7 +102,7 @@ void add_rows(const wal::RecordView& record, wire::EventDecoder& decoder, std::v
 Result<> gaps(module::ToolContext& context) {
     const auto& options = *static_cast<const GapsOptions*>(context.config.get());
     AMOSKYS_TRY(output, RowOutput::open(context.out, context.output, gap_noun));
-    AMOSKYS_TRY(log, open_for_reading(context, options.log));
+    AMOSKYS_TRY(log, open_any_for_reading(context, options.log));
     module::Progress progress(context.progress, "reading", "records", log->stats().records);
     wire::EventDecoder decoder;
     std::vector<Json> pending;

@@ -5,12 +5,9 @@
 
 #include "core/crypto/hash.h"
 #include "core/link/record_facts.h"
-#include "core/wire/legacy.h"
-#include "core/wire/stored_form.h"
 #include "modules/tools/inspect/inspect_verbs.h"
-#include "modules/tools/inspect/legacy_db.h"
+#include "modules/tools/inspect/legacy_row.h"
 #include "modules/tools/inspect/log_access.h"
-#include "modules/tools/inspect/stored_form.h"
 
 namespace amoskys::modules::inspect {
 
@@ -27,8 +24,6 @@ struct DigestHash {
     }
 };
 
-enum class Checksum { blake2b, sha256, copy };
-
 struct Totals {
     std::uint64_t rows = 0, legacy = 0, universal = 0, events = 0, bytes = 0;
     std::uint64_t blake2b = 0, sha256 = 0, copies = 0;
@@ -39,84 +34,12 @@ struct Totals {
     WalOffset first_offset, last_offset;
 };
 
-// A row that passed all checks; owns nothing but the device hashes.
-struct CheckedRow {
-    RecordKind kind = RecordKind::legacy;
-    Checksum checksum = Checksum::blake2b;
-    Digest digest{};
-    ByteView signature;
-    std::uint64_t events = 0;
-    UnixNanos first_ns = 0, last_ns = 0;
-    std::vector<std::uint64_t> device_hashes;
-};
-
-class RowChecker {
-  public:
-    explicit RowChecker(std::string file) : file_(std::move(file)) {}
-
-    Result<CheckedRow> check(const LegacyRow& row) const {
-        CheckedRow out;
-        if (row.bytes.empty())
-            return bad(row, "no bytes");
-        if (equal(row.checksum, crypto::blake2b_256({row.bytes})))
-            out.checksum = Checksum::blake2b;
-        else if (equal(row.checksum, crypto::sha256(row.bytes)))
-            out.checksum = Checksum::sha256;
-        else if (std::ranges::equal(row.checksum, row.bytes))
-            out.checksum = Checksum::copy;
-        else
-            return bad(row, "the checksum is neither BLAKE2b-256 nor SHA-256 of its bytes");
-        const auto kind = guess_kind(row.bytes);
-        if (!kind)
-            return bad(row, "neither a legacy nor a universal envelope");
-        out.kind = *kind;
-        fill_custody(row.bytes, out);
-        if (!fill_events(row.bytes, out))
-            return bad(row, "the events in the envelope cannot be read");
-        return out;
-    }
-
-  private:
-    static bool equal(ByteView checksum, const Digest& digest) {
-        return std::ranges::equal(checksum, digest);
-    }
-
-    Error bad(const LegacyRow& row, std::string_view what) const {
-        return make_error(ErrorKind::bad_data, "import_row",
-                          file_ + ": row " + std::to_string(row.id) + ": " + std::string(what),
-                          "nothing was imported");
-    }
-
-    static void fill_custody(ByteView bytes, CheckedRow& out) {
-        if (out.kind == RecordKind::legacy) {
-            out.digest = wire::legacy_digest(bytes);
-            if (const auto cut = wire::cut_legacy(bytes, wal::stored_bytes_max))
-                out.signature = cut->signature;
-        } else if (const auto parts = wire::universal_parts(bytes)) {
-            out.digest = parts->digest;
-            out.signature = parts->signature;
-        }
-    }
-
-    static bool fill_events(ByteView bytes, CheckedRow& out) {
-        wire::DecodeCounts counts;
-        wal::RecordFacts facts = link::event_facts(out.kind, bytes, &counts);
-        out.events = counts.events;
-        out.first_ns = facts.first_event_ns;
-        out.last_ns = facts.last_event_ns;
-        out.device_hashes = std::move(facts.device_hashes);
-        return counts.malformed_envelopes + counts.malformed_events == 0;
-    }
-
-    std::string file_;
-};
-
 void add(Totals& totals, const LegacyRow& row, const CheckedRow& checked) {
     ++totals.rows;
     ++(checked.kind == RecordKind::legacy ? totals.legacy : totals.universal);
-    ++(checked.checksum == Checksum::blake2b  ? totals.blake2b
-       : checked.checksum == Checksum::sha256 ? totals.sha256
-                                              : totals.copies);
+    ++(checked.checksum == LegacyChecksum::blake2b  ? totals.blake2b
+       : checked.checksum == LegacyChecksum::sha256 ? totals.sha256
+                                                    : totals.copies);
     ++(checked.signature.empty() ? totals.unsigned_rows : totals.signed_rows);
     totals.events += checked.events;
     totals.bytes += row.bytes.size();
@@ -151,6 +74,17 @@ Result<DigestSet> imported_before(wal::Log& log, const Totals& totals,
     return out;
 }
 
+// The row as a record; what is wrong with it as an error.
+Result<CheckedRow> check_row(const LegacyDatabase& database, const LegacyRow& row) {
+    CheckedRow out;
+    if (const std::string_view wrong = check_legacy_row(row, out); !wrong.empty())
+        return make_error(ErrorKind::bad_data, "import_row",
+                          database.file().string() + ": row " + std::to_string(row.id) + ": " +
+                              std::string(wrong),
+                          "nothing was imported");
+    return out;
+}
+
 // Collects rows and appends them group by group; owns the bytes of the group.
 class Appender {
   public:
@@ -178,12 +112,10 @@ class Appender {
         for (const Row& row : rows_) {
             wal::Append append;
             append.kind = row.checked.kind;
-            append.flags = wal::flag_imported;
+            append.flags = row.checked.flags();
             append.stored = row.stored;
             append.digest = row.checked.digest;
-            if (row.checked.signature.empty())
-                append.flags = append.flags | wal::flag_unsigned;
-            else
+            if (!row.checked.signature.empty())
                 append.signature =
                     ByteView(row.stored).subspan(row.signature_at, wal::signature_bytes);
             append.source_hash = source;
@@ -214,8 +146,7 @@ class Appender {
     std::uint64_t bytes_ = 0;
 };
 
-Result<> append_rows(const LegacyDatabase& database, const RowChecker& checker, Totals& totals,
-                     module::ToolContext& context) {
+Result<> append_rows(const LegacyDatabase& database, Totals& totals, module::ToolContext& context) {
     const auto& options = *static_cast<const ImportOptions*>(context.config.get());
     wal::Options log_options;
     log_options.facts_of = &link::record_facts;
@@ -228,16 +159,16 @@ Result<> append_rows(const LegacyDatabase& database, const RowChecker& checker, 
     module::Progress progress(context.progress, "importing", "rows", totals.rows);
     Appender appender(*log, totals);
     std::uint64_t done = 0;
-    const auto take = [&](const LegacyRow& row) -> Result<> {
+    const auto take = [&](const LegacyRow& row) -> Result<bool> {
         progress.update(++done);
-        AMOSKYS_TRY(checked, checker.check(row));
-        if (!known.insert(checked.digest).second) {
+        AMOSKYS_TRY(checked, check_row(database, row));
+        if (known.insert(checked.digest).second)
+            AMOSKYS_TRY_VOID(appender.add(row, std::move(checked)));
+        else
             ++totals.duplicates;
-            return {};
-        }
-        return appender.add(row, std::move(checked));
+        return true;
     };
-    AMOSKYS_TRY_VOID(database.for_each(take));
+    AMOSKYS_TRY_VOID(database.for_each(INT64_MIN, take));
     return appender.flush();
 }
 
@@ -270,20 +201,19 @@ Result<> import_log(module::ToolContext& context) {
     const auto& options = *static_cast<const ImportOptions*>(context.config.get());
     AMOSKYS_TRY(database, LegacyDatabase::open(options.database));
     AMOSKYS_TRY(rows, database.count());
-    const RowChecker checker(options.database);
     Totals totals;
     {
         module::Progress progress(context.progress, "checking", "rows", rows);
-        const auto check = [&](const LegacyRow& row) -> Result<> {
-            AMOSKYS_TRY(checked, checker.check(row));
+        const auto check = [&](const LegacyRow& row) -> Result<bool> {
+            AMOSKYS_TRY(checked, check_row(database, row));
             add(totals, row, checked);
             progress.update(totals.rows);
-            return {};
+            return true;
         };
-        AMOSKYS_TRY_VOID(database.for_each(check));
+        AMOSKYS_TRY_VOID(database.for_each(INT64_MIN, check));
     }
     if (!options.dry_run)
-        AMOSKYS_TRY_VOID(append_rows(database, checker, totals, context));
+        AMOSKYS_TRY_VOID(append_rows(database, totals, context));
     return write_object(context.out, context.output, "import", import_json(totals, options));
 }
 

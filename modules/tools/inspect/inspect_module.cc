@@ -10,6 +10,8 @@ using config::option;
 using module::Verb;
 
 constexpr std::string_view log_help = "folder of the log (none: wal in the state directory)";
+constexpr std::string_view any_log_help =
+    "folder of the log, or the earlier system's SQLite file (none: wal in the state directory)";
 constexpr std::string_view since_help = "from this time on: RFC 3339, Unix time, -15m, -2h, -7d";
 constexpr std::string_view log_key_help =
     "public key of the log (none: pki/log.pub in the state directory)";
@@ -22,7 +24,7 @@ constexpr std::string_view cursor_help =
 constexpr std::string_view until_help = "before this time";
 
 constexpr std::array events_table{
-    option<&inspect::EventsOptions::log>("log", "", log_help),
+    option<&inspect::EventsOptions::log>("log", "", any_log_help),
     option<&inspect::EventsOptions::since>("since", "", since_help),
     option<&inspect::EventsOptions::until>("until", "", until_help),
     option<&inspect::EventsOptions::device>("device", "", "device ids; * and ? match"),
@@ -69,7 +71,7 @@ constexpr std::array top_table{
     option<&inspect::TopOptions::count>("count", "", "end after so many looks; 0 = until Ctrl-C"),
 };
 constexpr std::array summary_table{
-    option<&inspect::SummaryOptions::log>("log", "", log_help),
+    option<&inspect::SummaryOptions::log>("log", "", any_log_help),
     option<&inspect::SummaryOptions::top>("top", "", "how many devices to name", {0, 1000}),
 };
 constexpr std::array import_table{
@@ -101,7 +103,7 @@ constexpr std::array prove_table{
     option<&inspect::ProveOptions::log_key>("log_key", "", log_key_help),
 };
 constexpr std::array timeline_table{
-    option<&inspect::TimelineOptions::log>("log", "", log_help),
+    option<&inspect::TimelineOptions::log>("log", "", any_log_help),
     option<&inspect::TimelineOptions::tz>(
         "tz", "", "time zone of the hours: America/Chicago, -05:00, UTC (none: this machine's)"),
     option<&inspect::TimelineOptions::since>("since", "", since_help),
@@ -111,7 +113,7 @@ constexpr std::array timeline_table{
     option<&inspect::TimelineOptions::limit>("limit", "", "the first so many envelopes; 0 = all"),
 };
 constexpr std::array gaps_table{
-    option<&inspect::GapsOptions::log>("log", "", log_help),
+    option<&inspect::GapsOptions::log>("log", "", any_log_help),
 };
 
 constexpr std::string_view trust_help = "trust map (none: pki/trust.yaml in the state directory)";
@@ -128,7 +130,7 @@ constexpr std::array spool_table{
 constexpr std::array verb_table{
     Verb{"summary", "what is in the log: records, events, agents, devices, times, gaps",
          summary_table, config::make_config<inspect::SummaryOptions>, inspect::summary,
-         "amoskys inspect summary -o json"},
+         "amoskys inspect summary -o json\namoskys inspect summary --log flowagent.db"},
     Verb{"events", "the events of the log, filtered by time, device, metric, kind", events_table,
          config::make_config<inspect::EventsOptions>, inspect::events,
          "amoskys inspect events --device router-1 --metric ifInOctets --limit 5 -o ndjson\n"

@@ -147,20 +147,24 @@ Result<std::uint64_t> LegacyDatabase::count() const {
     return *counted;
 }
 
-Result<> LegacyDatabase::for_each(const std::function<Result<>(const LegacyRow&)>& visit) const {
-    const auto take = [&](const sqlite::Row& row) -> Result<> {
+Result<> LegacyDatabase::for_each(
+    std::int64_t from, const std::function<Result<bool>(const LegacyRow&)>& visit) const {
+    const auto take = [&](const sqlite::Row& row) -> Result<bool> {
         const sqlite::Value& time = row.values[columns_.ts_ns];
         const sqlite::Value& bytes = row.values[columns_.bytes];
         const sqlite::Value& checksum = row.values[columns_.checksum];
-        if (time.type != sqlite::Type::integer || bytes.type != sqlite::Type::blob ||
-            checksum.type != sqlite::Type::blob)
-            return make_error(
-                ErrorKind::bad_data, "import_row",
-                file_.string() + ": row " + std::to_string(row.row_id) +
-                    ": expected integers in id and ts_ns, blobs in bytes and checksum");
-        return visit({row.row_id, time.integer, bytes.bytes, checksum.bytes});
+        LegacyRow out;
+        out.id = row.row_id;
+        out.typed = time.type == sqlite::Type::integer && bytes.type == sqlite::Type::blob &&
+                    checksum.type == sqlite::Type::blob;
+        if (out.typed) {
+            out.ts_ns = time.integer;
+            out.bytes = bytes.bytes;
+            out.checksum = checksum.bytes;
+        }
+        return visit(out);
     };
-    if (auto read = database_.for_each(table_, take); !read)
+    if (auto read = database_.for_each(table_, from, take); !read)
         return told(std::move(read).error());
     return unchanged();
 }

@@ -17,6 +17,7 @@ namespace amoskys::modules::inspect {
 
 struct LegacyRow {
     std::int64_t id = 0;
+    bool typed = false;  // integers in id and ts_ns, blobs in bytes and checksum; else none of them
     std::int64_t ts_ns = 0;
     ByteView bytes, checksum;
 };
@@ -28,8 +29,11 @@ class LegacyDatabase {
     static Result<LegacyDatabase> open(const std::filesystem::path& file);
 
     Result<std::uint64_t> count() const;
-    // In the order of id. Views are valid during the call; an error of visit ends it.
-    Result<> for_each(const std::function<Result<>(const LegacyRow&)>& visit) const;
+    // From this id on, in their order. Views are valid during the call; false or an error of visit
+    // ends it.
+    Result<> for_each(std::int64_t from,
+                      const std::function<Result<bool>(const LegacyRow&)>& visit) const;
+    const std::filesystem::path& file() const { return file_; }
 
   private:
     // Where the columns that are read stand in the table.

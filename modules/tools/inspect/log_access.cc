@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "modules/tools/inspect/legacy_log.h"
+
 namespace amoskys::modules::inspect {
 
 std::filesystem::path log_folder(const module::ToolContext& context, const std::string& option) {
@@ -16,6 +18,11 @@ Result<std::unique_ptr<wal::Log>> open_for_reading(const module::ToolContext& co
     const bool there = std::filesystem::is_directory(folder, failed);
     if (failed && failed.value() == EACCES)
         return errno_error("wal_permission", "cannot open the log " + folder.string(), EACCES);
+    if (std::filesystem::is_regular_file(folder, failed))
+        return make_error(ErrorKind::usage, "wal_is_file",
+                          folder.string() + " is a file; this verb reads the folder of a log",
+                          "`inspect import` takes the earlier system's log over; summary, events, "
+                          "timeline and gaps read it where it is");
     if (!there)
         return make_error(ErrorKind::no_input, "wal_missing", "no log at " + folder.string(),
                           "--state-dir or --log says where it is; a bus makes it, or "
@@ -23,6 +30,14 @@ Result<std::unique_ptr<wal::Log>> open_for_reading(const module::ToolContext& co
     wal::Options options;
     options.read_only = true;
     return wal::Log::open(folder, options);
+}
+
+Result<std::unique_ptr<wal::Log>> open_any_for_reading(const module::ToolContext& context,
+                                                       const std::string& option) {
+    std::error_code failed;
+    if (!option.empty() && std::filesystem::is_regular_file(option, failed))
+        return open_legacy_log(option);
+    return open_for_reading(context, option);
 }
 
 Result<wal::Log::Skip> parse_span(const std::string& since, const std::string& until) {

@@ -17,12 +17,15 @@ namespace amoskys::modules::inspect {
 inline constexpr std::uint64_t step_records = 1024;
 inline constexpr std::uint64_t step_bytes = 16ULL << 20;
 
-// --log DIR, else STATE/wal.
+// --log, else STATE/wal.
 std::filesystem::path log_folder(const module::ToolContext& context, const std::string& option);
 
-// no_input "wal_missing" where there is no log.
+// no_input "wal_missing" where there is no log; usage "wal_is_file" where it is one file.
 Result<std::unique_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
                                                    const std::string& option);
+// Also where it is a file of the earlier system (legacy_log.h).
+Result<std::unique_ptr<wal::Log>> open_any_for_reading(const module::ToolContext& context,
+                                                       const std::string& option);
 
 // [since, until) from two options; "" leaves that end open.
 Result<wal::Log::Skip> parse_span(const std::string& since, const std::string& until);

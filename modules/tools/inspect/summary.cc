@@ -186,7 +186,7 @@ Json summary_json(const Totals& totals, const wal::LogStats& stats,
 
 Result<> summary(module::ToolContext& context) {
     const auto& options = *static_cast<const SummaryOptions*>(context.config.get());
-    AMOSKYS_TRY(log, open_for_reading(context, options.log));
+    AMOSKYS_TRY(log, open_any_for_reading(context, options.log));
     const wal::LogStats stats = log->stats();
     module::Progress progress(context.progress, "reading", "records", stats.records);
     Totals totals;

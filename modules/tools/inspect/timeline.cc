@@ -162,7 +162,7 @@ Json timeline_json(const Seen& seen, const TimeZone& zone) {
 Result<> timeline(module::ToolContext& context) {
     const auto& options = *static_cast<const TimelineOptions*>(context.config.get());
     AMOSKYS_TRY(zone, TimeZone::find(options.tz));
-    AMOSKYS_TRY(log, open_for_reading(context, options.log));
+    AMOSKYS_TRY(log, open_any_for_reading(context, options.log));
     module::Progress progress(context.progress, "reading", "records", log->stats().records);
     AMOSKYS_TRY(seen, read_times(*log, progress, options));
     return write_object(context.out, context.output, "timeline", timeline_json(seen, zone));

@@ -15,6 +15,13 @@ ImportOptions database(const std::filesystem::path& file) {
     return options;
 }
 
+template <class Options>
+Options in_place(const std::filesystem::path& file) {
+    Options options;
+    options.log = file.string();
+    return options;
+}
+
 void make_mixed(const std::filesystem::path& file) {
     LegacyFixture fixture(file);
     fixture.make_table();
@@ -162,6 +169,66 @@ TEST_CASE("a file with one bad row, or that is no such database, changes nothing
     }
 }
 
+TEST_CASE("the earlier system's log is read where it is, as after an import") {
+    State state;
+    const auto file = state.folder / "legacy.db";
+    make_mixed(file);
+    const auto all = in_place<EventsOptions>(file);
+    const Outcome rows = state.run(events, all);
+    REQUIRE_FALSE(rows.error.has_value());
+    EventsOptions last = all, later = all, near = all;
+    last.newest = true;
+    last.limit = 2;
+    later.offset = 3;
+    near.device = {"test-device-001"};
+    CHECK(state.run(events, last).json[1] == rows.json[3]);
+    CHECK(state.run(events, later).json[0] == rows.json[2]);
+    CHECK(state.run(events, near).json == Json::array({rows.json[1]}));
+    const Outcome sums = state.run(summary, in_place<SummaryOptions>(file));
+    const Outcome times = state.run(timeline, TimelineOptions{.log = file.string(), .tz = "UTC"});
+    CHECK(state.run(gaps, in_place<GapsOptions>(file)).json == Json::array());
+    CHECK(names_in(state.folder) == std::vector<std::string>{"legacy.db"});
+
+    REQUIRE_FALSE(state.run(import_log, database(file)).error.has_value());
+    CHECK(state.run(events, EventsOptions{}).json == rows.json);
+    CHECK(state.run(timeline, TimelineOptions{.tz = "UTC"}).json == times.json);
+    const Json imported = state.run(summary, SummaryOptions{}).json;
+    for (const auto& [key, value] : imported.items())
+        if (key != "file_bytes" && !key.ends_with("_received"))
+            CHECK(sums.json[key] == value);
+}
+
+TEST_CASE("a bad row of the earlier system's log is a damage of it where it is") {
+    State state;
+    const auto file = state.folder / "legacy.db";
+    make_mixed(file);
+    LegacyFixture(file).add(legacy_envelope(start_ns + second_ns), as_bytes("xxxx"), start_ns);
+    const Outcome rows = state.run(events, in_place<EventsOptions>(file));
+    REQUIRE(rows.error.has_value());
+    CHECK(exit_code(*rows.error) == 3);
+    CHECK(rows.json.size() == 4);
+    const Outcome damages = state.run(gaps, in_place<GapsOptions>(file));
+    REQUIRE(damages.json.size() == 1);
+    CHECK(damages.json[0]["kind"] == "damage");
+    CHECK(damages.json[0]["first"] == 5);
+}
+
+TEST_CASE("what needs a log of ours refuses a file, exit 64, and says what reads it") {
+    State state;
+    const auto file = state.folder / "legacy.db";
+    make_mixed(file);
+    for (const Outcome& outcome :
+         {state.run(verify, in_place<VerifyOptions>(file)),
+          state.run(prove, ProveOptions{.offset = 1, .log = file.string()}),
+          state.run(tail, EventsOptions{.log = file.string(), .limit = 0, .follow = true})}) {
+        REQUIRE(outcome.error.has_value());
+        CHECK(exit_code(*outcome.error) == 64);
+        CHECK(outcome.error->code == "wal_is_file");
+    }
+    LegacyFixture(file).execute("UPDATE wal SET id = -1 WHERE id = 2");
+    CHECK(exit_code(*state.run(summary, in_place<SummaryOptions>(file)).error) == 65);
+}
+
 TEST_CASE("a database that changes while it is read is refused, exit 69") {
     State state;
     const auto file = state.folder / "legacy.db";
@@ -169,10 +236,10 @@ TEST_CASE("a database that changes while it is read is refused, exit 69") {
     const auto opened = LegacyDatabase::open(file);
     REQUIRE(ok(opened));
     CHECK(*opened->count() == 4);
-    const auto changed = opened->for_each([&](const LegacyRow& row) -> Result<> {
+    const auto changed = opened->for_each(INT64_MIN, [&](const LegacyRow& row) -> Result<bool> {
         if (row.id == 2)
             LegacyFixture(file).execute("DELETE FROM wal WHERE id = 1");
-        return {};
+        return true;
     });
     REQUIRE_FALSE(changed.has_value());
     CHECK(changed.error().code == "import_busy");
@@ -259,6 +326,9 @@ TEST_CASE("the earlier system's log of 1,426 envelopes is imported whole") {
     CHECK(outcome.json["bytes"] == 231012);
     CHECK(outcome.json["events"] == 1426);
     CHECK(names_in(file.parent_path()) == names);
+    const Outcome there =
+        state.run(timeline, TimelineOptions{.log = file.string(), .tz = "-05:00", .limit = 1403});
+    CHECK(there.json["health_percent"] == 96.3);
     CHECK(state.run(import_log, database(file)).json["imported"] == 0);
     EventsOptions newest;
     newest.newest = true;
