@@ -143,7 +143,7 @@ TEST_CASE("a cumulative answer moves the source's cursor to what the bus has com
 }
 
 TEST_CASE(
-    "RETRY goes back to the refused one after at least the hint; later answers of that flight do "
+    "RETRY goes back to the refused one after at least the hint, later answers of that flight do "
     "not count") {
     Machine m(3);
     m.welcome();

@@ -127,9 +127,11 @@ TEST_CASE("1,000 envelopes arrive once and in order although the connection is c
         tasks.cancel();
         bus.until([&] { return tasks.size() == 0; });
     }
+    // The last cut may have come after everything was acknowledged: the bus still says where it is.
+    source.resumed_after = {};
     Client client(bus.io, bus.client_options(), source);
     bus.clients.spawn("client", client.run());
-    bus.until([&] { return source.acked.value == 1000; });
+    bus.until([&] { return source.acked.value == 1000 && source.resumed_after.value != 0; });
     CHECK(source.resumed_after.value >= 700);
     CHECK(client.stats().connected);
     bus.stop();

@@ -160,7 +160,7 @@ TEST_CASE("a device that never answers is asked once") {
 }
 
 TEST_CASE(
-    "a timeout in the middle makes the next request smaller; three end the poll and keep what "
+    "a timeout in the middle makes the next request smaller, three end the poll and keep what "
     "came") {
     FakeAgent agent = small_agent(60);
     DevicePoll poll(small_profile(), Version::v2c, {});

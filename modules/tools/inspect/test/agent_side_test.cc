@@ -209,7 +209,8 @@ TEST_CASE("verify compares the agents' signed heads with the records") {
     }
 }
 
-TEST_CASE("quarantined envelopes are listed, and a file that cannot be read is one row and exit 3") {
+TEST_CASE(
+    "quarantined envelopes are listed, and a file that cannot be read is one row and exit 3") {
     State state;
     write_spool(state.folder / "spool/snmp", {});
     REQUIRE(ok(module::quarantine(state.folder / "spool/snmp",

@@ -220,7 +220,8 @@ TEST_CASE("what needs a log of ours refuses a file, exit 64, and says what reads
     for (const Outcome& outcome :
          {state.run(verify, in_place<VerifyOptions>(file)),
           state.run(prove, ProveOptions{.offset = 1, .log = file.string()}),
-          state.run(tail, EventsOptions{.log = file.string(), .limit = 0, .follow = true})}) {
+          state.run(tail, EventsOptions{.log = file.string(), .limit = 0, .follow = true},
+                    OutputFormat::ndjson)}) {
         REQUIRE(outcome.error.has_value());
         CHECK(exit_code(*outcome.error) == 64);
         CHECK(outcome.error->code == "wal_is_file");
