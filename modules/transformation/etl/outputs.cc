@@ -40,7 +40,7 @@ Result<Json> write_outputs(const FeatureStore& store,
         AMOSKYS_TRY(rows, export_table(store, layout, request.files, table, request.progress));
         tables.push_back({table.name, rows});
     }
-    const std::vector<ColumnQuality> quality = column_quality(store, columns.size());
+    const std::vector<ColumnQuality> quality = column_quality(store, columns);
     AMOSKYS_TRY_VOID(write_pictures(request.files.folder, {store, layout, quality}));
     const RunReport report{request.facts, store,   layout,       request.files,
                            tables,        quality, picture_names};

@@ -109,16 +109,19 @@ ColumnQuality quality_of(const FeatureStore& store, module::ColumnId id,
 
 }  // namespace
 
-std::vector<ColumnQuality> column_quality(const FeatureStore& store, std::size_t columns) {
+std::vector<ColumnQuality> column_quality(const FeatureStore& store,
+                                          std::span<const module::FeatureColumn> columns) {
     std::array<std::uint64_t, 3> rows{};
     for (const Slice& slice : store.slices())
         for (const Part part : slice.parts)
             ++rows[static_cast<std::size_t>(part)];
     Scratch scratch;
     std::vector<ColumnQuality> out;
-    out.reserve(columns);
-    for (std::size_t id = 0; id < columns; ++id)
+    out.reserve(columns.size());
+    for (std::size_t id = 0; id < columns.size(); ++id) {
         out.push_back(quality_of(store, static_cast<module::ColumnId>(id), rows, scratch));
+        out.back().is_calendar = columns[id].stage == "calendar";
+    }
     return out;
 }
 

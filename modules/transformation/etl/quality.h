@@ -1,10 +1,14 @@
 // What the numbers of a table are like, column by column, and how complete its windows are: for
 // feature_metadata.json and quality_report.json. Nothing is changed or left out because of it. Pure
-// functions of the store.
+// functions of the store. Per feature: missing, outliers, zero variance, drift of the validation
+// part; calendar features never count as drifted, because what comes later has other hours and
+// days. What only grows (an uptime) does: a model that has not seen its range should not be given
+// it.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -28,11 +32,13 @@ struct ColumnQuality {
     // Of the validation part against the training part, where both have values and they vary:
     // index over the training part's tenths, and the largest distance of the two distributions.
     std::optional<double> psi, ks;
-    bool drifted() const { return psi && *psi >= drift_psi; }
+    bool is_calendar = false;  // when a window was, which is never the same later: no drift
+    bool drifted() const { return !is_calendar && psi && *psi >= drift_psi; }
 };
 
 // By ColumnId.
-std::vector<ColumnQuality> column_quality(const FeatureStore& store, std::size_t columns);
+std::vector<ColumnQuality> column_quality(const FeatureStore& store,
+                                          std::span<const module::FeatureColumn> columns);
 
 // Population stability index and Kolmogorov-Smirnov distance of two sorted samples, neither empty.
 double stability_index(const std::vector<double>& train, const std::vector<double>& other);

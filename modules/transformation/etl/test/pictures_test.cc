@@ -26,7 +26,7 @@ struct Table {
         : columns(columns_named(names)),
           store(store_of(rows)),
           layout{columns, column_order(columns)},
-          quality(column_quality(*store, columns.size())) {}
+          quality(column_quality(*store, columns)) {}
     PictureInput input() const { return {*store, layout, quality}; }
 };
 

@@ -11,13 +11,22 @@ using namespace amoskys;
 using namespace amoskys::etl;
 using namespace amoskys::etl::test;
 
+namespace {
+
+std::vector<ColumnQuality> quality_of_columns(const FeatureStore& store, std::size_t count,
+                                              const std::string& stage = "test") {
+    return column_quality(store, std::vector<module::FeatureColumn>(count, {.stage = stage}));
+}
+
+}  // namespace
+
 TEST_CASE("statistics of a column are those worked out by hand") {
     auto store = store_of({{"a", 10, {1, 5}},
                            {"a", 20, {2, 5}},
                            {"a", 30, {4, 5}},
                            {"b", 10, {missing_value, 5}},
                            {"b", 20, {9}}});
-    const auto quality = column_quality(*store, 3);
+    const auto quality = quality_of_columns(*store, 3);
     CHECK(quality[0].count == 4);
     CHECK(quality[0].missing == 1);
     CHECK(quality[0].mean == 4);
@@ -42,7 +51,7 @@ TEST_CASE("outliers are counted beyond three ranges of the quartiles") {
         rows.push_back({"a", i * second, {static_cast<double>(i)}});
     rows.push_back({"a", 100 * second, {1000}});
     rows.push_back({"a", 101 * second, {-1000}});
-    CHECK(column_quality(*store_of(rows), 1)[0].outliers == 2);
+    CHECK(quality_of_columns(*store_of(rows), 1)[0].outliers == 2);
 }
 
 TEST_CASE("a shifted validation part has drifted, the same distribution has not") {
@@ -54,13 +63,16 @@ TEST_CASE("a shifted validation part has drifted, the same distribution has not"
         const double shift = part == Part::validation ? 10 : 0;
         rows.push_back({"a", i * second, {normal(random), normal(random) + shift}, part});
     }
-    const auto quality = column_quality(*store_of(rows), 2);
+    const auto quality = quality_of_columns(*store_of(rows), 2);
     CHECK(*quality[0].psi < 0.05);
     CHECK(*quality[0].ks < 0.06);
     CHECK_FALSE(quality[0].drifted());
     CHECK(*quality[1].psi > 1);
     CHECK(*quality[1].ks == Approx(0.68).margin(0.05));  // 2 Phi(1) - 1
     CHECK(quality[1].drifted());
+    const auto calendar = quality_of_columns(*store_of(rows), 2, "calendar");
+    CHECK(*calendar[1].psi == *quality[1].psi);
+    CHECK_FALSE(calendar[1].drifted());
 }
 
 TEST_CASE("distances of samples are those worked out by hand") {
