@@ -13,6 +13,7 @@ struct Conversion {
     std::string_view unit, to;
     double scale;
 };
+constexpr std::string_view uptime_metric = "sysUpTime";
 constexpr Conversion gauges[] = {{"KiB", "MiB", 1.0 / 1024}, {"ticks", "s", 0.01}};
 constexpr Conversion rates[] = {{"ticks/s", "percent", 1}};
 
@@ -68,6 +69,28 @@ std::uint32_t MetricTable::add(CanonicalMetric metric) {
     return place->second;
 }
 
+void MetricTable::transfer(StateArchive& archive) {
+    const std::size_t count = archive.count(metrics_.size());
+    for (std::size_t id = 0; id < count; ++id) {
+        CanonicalMetric metric = archive.reads() ? CanonicalMetric() : metrics_[id];
+        archive.text(metric.name);
+        archive.text(metric.unit);
+        archive.flag(metric.is_rate);
+        metric.ingredient = ingredient_of(metric.name);
+        if (archive.reads())
+            add(std::move(metric));
+    }
+    if (metrics_.size() != count)  // a name twice
+        archive.refuse();
+}
+
+void Canonicalizer::make_key(std::string_view metric, std::string_view index, bool is_counter) {
+    key_.assign(metric);
+    key_ += '\0';
+    key_ += index;
+    key_ += is_counter ? 'c' : 'g';
+}
+
 std::uint32_t Canonicalizer::source_of(const wire::Event& event) {
     const bool is_counter = event.type == "COUNTER";
     const auto fits = [&](const Source& source) {
@@ -80,10 +103,7 @@ std::uint32_t Canonicalizer::source_of(const wire::Event& event) {
         next_guess_ = (next_guess_ + 1) % static_cast<std::uint32_t>(sources_.size());
         return guessed;
     }
-    key_.assign(event.metric);
-    key_ += '\0';
-    key_ += event.index;
-    key_ += is_counter ? 'c' : 'g';
+    make_key(event.metric, event.index, is_counter);
     const auto [place, is_new] =
         by_key_.try_emplace(key_, static_cast<std::uint32_t>(sources_.size()));
     if (is_new) {
@@ -91,7 +111,7 @@ std::uint32_t Canonicalizer::source_of(const wire::Event& event) {
         source.metric = event.metric;
         source.index = event.index;
         source.is_counter = is_counter;
-        source.is_uptime = event.metric == "sysUpTime";
+        source.is_uptime = event.metric == uptime_metric;
         source.canonical = metrics_.id(event.metric, event.unit, is_counter);
         source.scale = conversion_of(unit_of(event.unit, is_counter), is_counter).scale;
         source.ingredient = metrics_.at(source.canonical).ingredient;
@@ -191,6 +211,40 @@ void Canonicalizer::instant(UnixNanos time_ns, std::span<const RawSample> sample
         sum = {};
     }
     derive(out);
+}
+
+void Canonicalizer::transfer(StateArchive& archive, Source& source) {
+    archive.text(source.metric);
+    archive.text(source.index);
+    archive.number(source.canonical);
+    archive.flag(source.is_counter);
+    archive.flag(source.counts);
+    archive.number(source.scale);
+    archive.flag(source.has_value);
+    archive.number(source.time_ns);
+    archive.number(source.value);
+    if (!archive.reads())
+        return;
+    if (source.canonical >= metrics_.size()) {
+        archive.refuse();
+        return;
+    }
+    source.is_uptime = source.metric == uptime_metric;
+    source.ingredient = metrics_.at(source.canonical).ingredient;
+    make_key(source.metric, source.index, source.is_counter);
+    by_key_.try_emplace(key_, static_cast<std::uint32_t>(by_key_.size()));
+}
+
+void Canonicalizer::transfer(StateArchive& archive) {
+    sources_.resize(archive.count(sources_.size()));
+    for (Source& source : sources_)
+        transfer(archive, source);
+    if (by_key_.size() != sources_.size())  // one twice
+        archive.refuse();
+    archive.number(next_guess_);
+    roles_.transfer(archive);
+    archive.number(uptime_fell_ns_);
+    archive.flag(uptime_known_);
 }
 
 }  // namespace amoskys::etl

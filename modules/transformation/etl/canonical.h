@@ -1,8 +1,19 @@
 // Stage 1, canonical rows: the metric events of one device, in order of event
 // time, become series of finite numbers: counters as rates per second, units of
 // one kind, the rows of a table aggregated, texts left out, and the derived
-// metrics of derive.h beside them. README.md states the rules. No I/O, no
-// clock. Not thread-safe.
+// metrics of derive.h beside them. No I/O, no clock. Not thread-safe.
+//
+// Rules. Gauges stay as they are; true and false are 1 and 0; texts are no
+// features. A counter becomes METRIC_rate per second of event time: the first
+// value gives none; after a decrease there is none either (reset), unless the
+// device's sysUpTime is in the log and did not go back, the counter never passed
+// 2^32 and the way round is shorter than 2^31 (wrap of 32 bits); where sysUpTime
+// went back there is none at all. KiB become MiB, ticks seconds (gauges) or
+// percent of one CPU (rates). The rows of a table (interfaces, disks) become one
+// value per device and instant: the sum of rates, the mean of gauges. The same
+// device, time, metric and index again is a duplicate: the first counts. Event
+// times of 0 or an hour after the record's reception, NaN and infinity are left
+// out. All of it is counted.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +63,7 @@ class MetricTable {
     std::uint32_t add(CanonicalMetric metric);
     std::uint32_t derived(std::size_t form);  // of derived_forms()
     const CanonicalMetric& at(std::uint32_t id) const { return metrics_[id]; }
+    void transfer(StateArchive& archive);
     std::size_t size() const { return metrics_.size(); }
 
   private:
@@ -92,6 +104,9 @@ class Canonicalizer {
     void instant(UnixNanos time_ns, std::span<const RawSample> samples,
                  std::vector<CanonicalSample>& out);
 
+    std::size_t sources() const { return sources_.size(); }
+    void transfer(StateArchive& archive);
+
   private:
     struct Source {
         std::string metric, index;
@@ -109,6 +124,8 @@ class Canonicalizer {
         std::uint32_t count = 0;
     };
 
+    void make_key(std::string_view metric, std::string_view index, bool is_counter);
+    void transfer(StateArchive& archive, Source& source);
     void add(std::uint32_t metric, double value);
     void derive(std::vector<CanonicalSample>& out);
     bool rate(const Source& source, const RawSample& sample, double& out);

@@ -199,4 +199,14 @@ bool RowRoles::counts(Ingredient what, std::string_view index) const {
     return true;
 }
 
+void RowRoles::transfer(StateArchive& archive) {
+    for (auto* rows : {&loopbacks_, &file_systems_}) {
+        std::vector<std::string> names(rows->begin(), rows->end());
+        names.resize(archive.count(names.size()));
+        for (std::string& name : names)
+            archive.text(name);
+        rows->insert(names.begin(), names.end());
+    }
+}
+
 }  // namespace amoskys::etl

@@ -1,6 +1,6 @@
 // Derived metrics of the earlier catalogue (cpu_avg, memory_percent, network_total_mbps ...), made
 // of what snmp and proc publish, instant by instant. Only from values of that instant: what is not
-// there is not guessed. The table in derive.cc has the formulas; README.md shows it.
+// there is not guessed. The table in derive.cc has the formulas.
 #pragma once
 
 #include <array>
@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "modules/transformation/etl/state_archive.h"
 
 namespace amoskys::etl {
 
@@ -80,6 +82,7 @@ class RowRoles {
     // A text metric of a row that concerns() it. True where it changed what is known.
     bool learn(std::string_view metric, std::string_view index, std::string_view text);
     bool counts(Ingredient what, std::string_view index) const;
+    void transfer(StateArchive& archive);
 
   private:
     std::set<std::string, std::less<>> loopbacks_, file_systems_;

@@ -16,4 +16,31 @@ void Engine::finish() {
     windowing_.finish();
 }
 
+void Engine::transfer(StateArchive& archive) {
+    // Its number changes with what transfer() of any class names.
+    std::string form = "amoskys etl state 1";
+    const std::string known = form;
+    archive.text(form);
+    if (form != known)
+        archive.refuse();
+    metrics_.transfer(archive);
+    intake_.transfer(archive);
+    std::vector<std::string_view> names;
+    for (std::uint32_t number = 0; number < intake_.devices(); ++number)
+        names.push_back(intake_.device_name(number));
+    windowing_.transfer(archive, names);
+}
+
+std::string Engine::save() {
+    StateArchive archive;
+    transfer(archive);
+    return archive.take();
+}
+
+bool Engine::restore(std::string_view saved) {
+    StateArchive archive(saved);
+    transfer(archive);
+    return archive.good() && archive.at_end();
+}
+
 }  // namespace amoskys::etl

@@ -21,11 +21,20 @@ class Engine {
     // The end of the input: closes the windows that it reaches.
     void finish();
 
+    // All that the events so far have left in it, for an engine of the same options and baselines
+    // to go on from, to the same bits.
+    std::string save();
+    // Into an engine that has seen nothing; false, and it is of no use, where `saved` is not what
+    // save() makes.
+    bool restore(std::string_view saved);
+
     const Intake& intake() const { return intake_; }
     const module::ColumnTable& columns() const { return windowing_.columns(); }
     const MetricTable& metrics() const { return metrics_; }
 
   private:
+    void transfer(StateArchive& archive);
+
     EngineOptions options_;
     MetricTable metrics_;
     Windowing windowing_;

@@ -49,7 +49,7 @@ Json window_json(const EngineOptions& options) {
     return {{"window", format_duration(options.windows.window)},
             {"step", format_duration(options.windows.step)},
             {"align", options.windows.align == Align::epoch ? "epoch" : "first"},
-            {"partial", options.partial ? "keep" : "drop"},
+            {"partial", options.windows.partial ? "keep" : "drop"},
             {"lateness", format_duration(options.lateness)}};
 }
 
@@ -86,7 +86,7 @@ Result<RunRequest> make_request(const EtlConfig& config, const RunConfig& run, U
                           "etl.window " + format_duration(windows.window) + " holds more than " +
                               "10,000 steps of " + format_duration(windows.step));
     engine.lateness = config.lateness;
-    engine.partial = config.partial == "keep";
+    windows.partial = config.partial == "keep";
     auto& keys = engine.settings.key_metrics;
     for (const std::string& metric : config.key_metrics)
         if (std::find(keys.begin(), keys.end(), metric) == keys.end())
@@ -102,6 +102,7 @@ Result<RunRequest> make_request(const EtlConfig& config, const RunConfig& run, U
     request.scaled = config.scale == "robust";
     request.log_metrics = config.log_metrics;
     request.files.folder = run.out;
+    request.partition = {run.partition != "device", run.partition != "date"};
     request.files.digits = static_cast<int>(config.digits);
     request.files.csv = config.format != "parquet";
     request.files.parquet = config.format != "csv";

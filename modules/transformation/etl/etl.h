@@ -13,6 +13,7 @@
 #include "core/wire/event.h"
 #include "modules/transformation/etl/batch.h"
 #include "modules/transformation/etl/outputs.h"
+#include "modules/transformation/etl/parts.h"
 
 namespace amoskys::etl {
 
@@ -48,6 +49,8 @@ struct RunConfig {
     std::string baseline;
     bool follow = false;
     bool incremental = false;
+    Duration every = std::chrono::minutes(1);
+    std::string partition = "date";
 };
 
 // A place that gives the events of a log, in the order of the log, as often as
@@ -56,7 +59,15 @@ class EventSource {
   public:
     using Visit = std::function<void(const wire::Event&, UnixNanos received_ns)>;
     virtual ~EventSource() = default;
-    virtual Result<> read(const Visit& visit) = 0;
+    Result<> read(const Visit& visit) { return read_after(0, visit); }
+    // What comes after the record of this number (from 1), up to end().
+    virtual Result<> read_after(std::uint64_t position, const Visit& visit) = 0;
+    // The number of the last record that there was when one looked; 0 where there was none.
+    virtual std::uint64_t end() const = 0;
+    // Waits so long, then looks again; false where there will never be more.
+    virtual bool look_again(Duration wait) = 0;
+    // What tells the record of this number from that of another log; "" where it is not there.
+    virtual std::string mark(std::uint64_t position) = 0;
     // Everything, and what is added to the log from then on, until `visit` says false.
     using Watch = std::function<bool(const wire::Event&, UnixNanos received_ns)>;
     virtual Result<> follow(const Watch& visit) = 0;
@@ -70,6 +81,7 @@ struct RunRequest {
     bool scaled = false;                 // train_features and val_features
     std::vector<std::string> log_metrics;
     ExportOptions files;
+    Partition partition;
     wire::EventFilter filter;
     UnixNanos now_ns = 0;  // execution_date of the summary
     std::vector<const module::ExtractorKind*> extractors;

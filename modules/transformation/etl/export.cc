@@ -129,30 +129,36 @@ std::filesystem::path table_path(const ExportOptions& options, std::string_view 
     return options.folder / (std::string(name) + "." + std::string(extension));
 }
 
-Result<std::uint64_t> export_table(const FeatureStore& store, const Layout& layout,
-                                   const ExportOptions& options, const TableRequest& request,
-                                   const std::function<void(std::uint64_t)>& progress) {
-    TableExport table(layout, request);
-    AMOSKYS_TRY_VOID(table.open(options));
-    for (const Slice& slice : store.slices()) {
-        // Parts are stretches of a device's rows.
+std::vector<Stretch> stretches_of(const FeatureStore& store, std::optional<Part> part) {
+    std::vector<Stretch> out;
+    for (const Slice& slice : store.slices())
         for (std::size_t from = 0; from < slice.rows();) {
             std::size_t to = from + 1;
             while (to < slice.rows() && slice.parts[to] == slice.parts[from])
                 ++to;
-            if (!request.part || *request.part == slice.parts[from])
-                AMOSKYS_TRY_VOID(table.add(slice, from, to - from));
+            if (!part || *part == slice.parts[from])
+                out.push_back({&slice, from, to});
             from = to;
         }
+    return out;
+}
+
+Result<std::uint64_t> export_table(std::span<const Stretch> rows, const Layout& layout,
+                                   const ExportOptions& options, const TableRequest& request,
+                                   const std::function<void(std::uint64_t)>& progress) {
+    TableExport table(layout, request);
+    AMOSKYS_TRY_VOID(table.open(options));
+    for (const Stretch& stretch : rows) {
+        AMOSKYS_TRY_VOID(table.add(*stretch.slice, stretch.from, stretch.to - stretch.from));
         progress(table.rows());
     }
-    AMOSKYS_TRY(rows, table.finish());
+    AMOSKYS_TRY(count, table.finish());
     std::error_code ignored;  // it is not there, or the next run meets it again
     if (!options.csv)
         std::filesystem::remove(table_path(options, request.name, "csv"), ignored);
     if (!options.parquet)
         std::filesystem::remove(table_path(options, request.name, "parquet"), ignored);
-    return rows;
+    return count;
 }
 
 }  // namespace amoskys::etl

@@ -38,10 +38,17 @@ struct ExportOptions {
 using ColumnChange = std::function<void(module::ColumnId, std::span<double>)>;
 
 struct TableRequest {
-    std::string_view name;     // of the file, without ".csv"
-    std::optional<Part> part;  // nothing: all rows
+    std::string_view name;  // of the file, without ".csv"
     const ColumnChange* change = nullptr;
 };
+
+// Rows [from, to) of a slice, in the order of their windows.
+struct Stretch {
+    const Slice* slice = nullptr;
+    std::size_t from = 0, to = 0;
+};
+// Of a part, or all of them.
+std::vector<Stretch> stretches_of(const FeatureStore& store, std::optional<Part> part = {});
 
 inline constexpr std::string_view full_name = "canonical_telemetry_full";
 inline constexpr std::string_view train_name = "train_features";
@@ -56,7 +63,7 @@ std::filesystem::path table_path(const ExportOptions& options, std::string_view 
 // Writes one table in the formats that are asked for, and removes what an earlier run left of it in
 // the other one: a folder's files are of one run. Returns the number of rows. progress: rows so
 // far.
-Result<std::uint64_t> export_table(const FeatureStore& store, const Layout& layout,
+Result<std::uint64_t> export_table(std::span<const Stretch> rows, const Layout& layout,
                                    const ExportOptions& options, const TableRequest& request,
                                    const std::function<void(std::uint64_t)>& progress);
 

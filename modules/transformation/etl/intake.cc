@@ -36,7 +36,30 @@ struct Intake::Device {
     UnixNanos oldest_ns = UINT64_MAX;  // of what waits
     UnixNanos released_ns = 0;  // everything before it went on; what comes now from before is late
     Canonicalizer canonicalizer;
+
+    void transfer(StateArchive& archive);
 };
+
+void transfer(StateArchive& archive, RawSample& sample) {
+    archive.time(sample.time_ns);
+    archive.number(sample.source);
+    archive.number(sample.value);
+}
+
+void Intake::Device::transfer(StateArchive& archive) {
+    canonicalizer.transfer(archive);
+    metrics.transfer(archive);
+    processes.transfer(archive);
+    flows.transfer(archive);
+    archive.number(newest_ns);
+    archive.number(oldest_ns);
+    archive.number(released_ns);
+    for (const RawSample& sample : metrics.all())
+        if (sample.source >= canonicalizer.sources()) {
+            archive.refuse();
+            return;
+        }
+}
 
 Intake::Intake(MetricTable& metrics, Duration lateness, Duration piece, OrderedVisit visit)
     : metrics_(metrics),
@@ -158,6 +181,19 @@ void Intake::release(Device& device, UnixNanos until_ns) {
 void Intake::finish() {
     for (const auto& device : devices_)
         release(*device, UINT64_MAX);
+}
+
+void Intake::transfer(StateArchive& archive) {
+    const std::size_t count = archive.count(devices_.size());
+    for (std::size_t number = 0; number < count && archive.good(); ++number) {
+        std::string name = archive.reads() ? std::string() : devices_[number]->name;
+        archive.text(name);
+        Device& device = archive.reads() ? device_of(name) : *devices_[number];
+        if (device.number == number)
+            device.transfer(archive);
+        else  // a name twice
+            archive.refuse();
+    }
 }
 
 }  // namespace amoskys::etl

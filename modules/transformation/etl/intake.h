@@ -58,6 +58,8 @@ class Intake {
     void observe(const wire::Event& event, UnixNanos received_ns);
     // Passes everything on: nothing comes any more.
     void finish();
+    // After the table's; into an intake that has seen nothing.
+    void transfer(StateArchive& archive);
 
     const CanonicalCounts& counts() const { return counts_; }
     std::size_t devices() const { return devices_.size(); }

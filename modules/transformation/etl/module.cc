@@ -26,8 +26,9 @@ constexpr config::Option options[] = {
     option<&EtlConfig::lateness>("lateness", "",
                                  "how much later than its device's newest sample one may come",
                                  {0, 604'800}),
-    option<&EtlConfig::partial>("partial", "", "windows that the log does not reach the end of", {},
-                                {.choices = "drop|keep"}),
+    option<&EtlConfig::partial>("partial", "",
+                                "windows that begin before their device was seen or end after it",
+                                {}, {.choices = "drop|keep"}),
     option<&EtlConfig::validation>("validation", "",
                                    "share of each device's windows, the newest, that is kept for "
                                    "validation; baselines and scales are learned from the others",
@@ -69,8 +70,12 @@ constexpr config::Option run_options[] = {
                                     "writes the windows that closed since the run before as "
                                     "further files, each window once; see manifest.json"),
     option<&RunConfig::follow>("follow", "",
-                               "prints rows as windows close, as NDJSON, and goes on with the log",
-                               {}, {.instead_of = "incremental"}),
+                               "prints rows as windows close, as NDJSON, and goes on with the log; "
+                               "with --incremental, goes on writing files"),
+    option<&RunConfig::every>("every", "", "with --incremental --follow: time between files",
+                              {0.1, 86'400}),
+    option<&RunConfig::partition>("partition", "", "with --incremental: the folders of the files",
+                                  {}, {.choices = "date|device|date,device"}),
 };
 
 constexpr config::Option quality_options[] = {
@@ -85,7 +90,8 @@ constexpr module::Verb verbs[] = {
      .make_config = &config::make_config<RunConfig>,
      .run = &etl::run_verb,
      .examples = "amoskys etl --out features\n"
-                 "amoskys etl --since -2h --window 5m --step 1m --device 'switch-*'"},
+                 "amoskys etl --since -2h --window 5m --step 1m --device 'switch-*'\n"
+                 "amoskys etl --incremental --follow --out features"},
     {.name = "features",
      .summary = "lists the catalogue of features",
      .options = {},

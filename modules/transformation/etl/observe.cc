@@ -124,4 +124,33 @@ std::optional<FlowSample> flow_sample(const wire::Event& event) {
     return out;
 }
 
+void transfer(StateArchive& archive, module::ProcessSample& sample) {
+    archive.time(sample.time_ns);
+    archive.number(sample.process);
+    archive.number(sample.name);
+    for (double* value : {&sample.cpu_percent, &sample.rss_bytes, &sample.threads, &sample.files,
+                          &sample.sockets, &sample.lifetime_s})
+        archive.number(*value);
+    auto kind = static_cast<std::uint8_t>(sample.kind);
+    archive.number(kind);
+    if (kind > static_cast<std::uint8_t>(module::ProcessSample::Kind::suspicious))
+        archive.refuse();
+    else
+        sample.kind = static_cast<module::ProcessSample::Kind>(kind);
+}
+
+void transfer(StateArchive& archive, module::FlowSample& sample) {
+    archive.time(sample.time_ns);
+    for (std::uint64_t* value : {&sample.start_ns, &sample.source, &sample.target})
+        archive.number(*value);
+    for (double* value :
+         {&sample.bytes_sent, &sample.bytes_recv, &sample.packets_sent, &sample.packets_recv})
+        archive.number(*value);
+    archive.number(sample.source_port);
+    archive.number(sample.target_port);
+    for (bool* value : {&sample.is_tcp, &sample.is_udp, &sample.has_state, &sample.failed,
+                        &sample.only_syn, &sample.begins})
+        archive.flag(*value);
+}
+
 }  // namespace amoskys::etl

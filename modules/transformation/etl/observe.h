@@ -9,6 +9,7 @@
 
 #include "core/module/observation.h"
 #include "core/wire/event.h"
+#include "modules/transformation/etl/state_archive.h"
 
 namespace amoskys::etl {
 
@@ -17,6 +18,9 @@ std::optional<module::ProcessSample> process_sample(const wire::Event& event);
 // Of kind flow. The earlier system's flows are no flows (heartbeats in that
 // form): nothing.
 std::optional<module::FlowSample> flow_sample(const wire::Event& event);
+
+void transfer(StateArchive& archive, module::ProcessSample& sample);
+void transfer(StateArchive& archive, module::FlowSample& sample);
 
 // Samples of one kind and device, from the order of arrival to the order of
 // time.
@@ -43,6 +47,15 @@ class Waiting {
     }
     // UINT64_MAX where there is none; of what ready() has put in order.
     UnixNanos oldest_ns() const { return samples_.empty() ? UINT64_MAX : samples_.front().time_ns; }
+
+    std::span<const Sample> all() const { return samples_; }
+    void transfer(StateArchive& archive) {
+        etl::transfer(archive, samples_);
+        if (archive.reads())
+            sorted_ = std::is_sorted(
+                samples_.begin(), samples_.end(),
+                [](const Sample& a, const Sample& b) { return a.time_ns < b.time_ns; });
+    }
 
   private:
     std::vector<Sample> samples_;

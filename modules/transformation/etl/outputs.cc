@@ -31,13 +31,14 @@ Result<Json> write_outputs(const FeatureStore& store,
                            const OutputRequest& request) {
     const Layout layout{columns, column_order(columns)};
     const ColumnChange* const change = request.scale ? &request.scale : nullptr;
-    const std::array wanted = {
-        TableRequest{.name = full_name},
-        TableRequest{.name = train_name, .part = Part::train, .change = change},
-        TableRequest{.name = validation_name, .part = Part::validation, .change = change}};
+    const std::array<std::pair<TableRequest, std::optional<Part>>, 3> wanted = {
+        {{{.name = full_name}, {}},
+         {{.name = train_name, .change = change}, Part::train},
+         {{.name = validation_name, .change = change}, Part::validation}}};
     std::vector<ExportedTable> tables;
-    for (const TableRequest& table : wanted) {
-        AMOSKYS_TRY(rows, export_table(store, layout, request.files, table, request.progress));
+    for (const auto& [table, part] : wanted) {
+        AMOSKYS_TRY(rows, export_table(stretches_of(store, part), layout, request.files, table,
+                                       request.progress));
         tables.push_back({table.name, rows});
     }
     const std::vector<ColumnQuality> quality = column_quality(store, columns);

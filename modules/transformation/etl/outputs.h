@@ -1,4 +1,14 @@
 // The last stage of a run: tables, pictures, quality report, metadata and summary into the folder.
+//
+//   canonical_telemetry_full, train_features, val_features   export.h; .csv, .parquet or both
+//   feature_metadata.json    unit, stage, formula and statistics of each column, baselines, and the
+//                            scale's parameters whether the tables are scaled or not
+//   quality_report.json      quality.h; `etl quality` shows it
+//   feature_correlations.svg, normalized_distributions.svg, temporal_patterns.svg
+//   pipeline_summary.json    last
+//
+// Each appears under a temporary name and is renamed when it is whole: a kill at any time leaves
+// the old file or the new one. A table in a format that is not asked for any more is removed.
 #pragma once
 
 #include <functional>

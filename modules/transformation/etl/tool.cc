@@ -89,6 +89,8 @@ Result<> run_verb(module::ToolContext& context) {
                                                          "rows", 0);
         writing->update(rows);
     };
+    if (options.incremental && options.follow)
+        return follow_incremental(*source, request, options.every, context.out);
     if (options.incremental) {
         AMOSKYS_TRY(increment, run_incremental(*source, request));
         return write_object(context.out, context.output, "increment", increment);

@@ -9,7 +9,7 @@ namespace amoskys::etl {
 namespace {
 
 constexpr std::uint64_t records_per_read = 4096;
-constexpr auto look_again = std::chrono::milliseconds(200);
+constexpr auto look_every = std::chrono::milliseconds(200);
 
 }  // namespace
 
@@ -35,13 +35,30 @@ WalSource::WalSource(std::filesystem::path folder, std::shared_ptr<wal::Log> log
         skip_.device_hash = wal::device_hash(filter.devices[0]);
 }
 
-Result<> WalSource::read(const Visit& visit) {
-    if (stats_.newest.value == 0)
+bool WalSource::look_again(Duration wait) {
+    std::this_thread::sleep_for(wait);
+    stats_ = log_->stats();
+    return true;
+}
+
+std::string WalSource::mark(std::uint64_t position) {
+    std::string found;
+    const auto read = log_->read({position}, 1, [&](const wal::RecordView& record) {
+        if (record.header.offset.value == position)
+            found = to_hex(ByteView(record.header.digest).first<16>());
+        return false;
+    });
+    return read ? found : std::string();
+}
+
+Result<> WalSource::read_after(std::uint64_t position, const Visit& visit) {
+    WalOffset next = std::max(stats_.oldest, WalOffset{position + 1});
+    if (stats_.newest < next || stats_.newest.value == 0)
         return {};
+    const WalOffset first = next;
     module::Progress progress(progress_, "reading the log", "records",
-                              stats_.newest.value - stats_.oldest.value + 1);
+                              stats_.newest.value - first.value + 1);
     wire::EventDecoder decoder;
-    WalOffset next = stats_.oldest;
     while (next <= stats_.newest) {
         UnixNanos received_ns = 0;
         const auto each = [&](const wire::Event& event) {
@@ -61,7 +78,7 @@ Result<> WalSource::read(const Visit& visit) {
         if (after <= next)
             break;
         next = after;
-        progress.update(next.value - stats_.oldest.value);
+        progress.update(next.value - first.value);
     }
     counts_ = decoder.counts();
     return {};
@@ -75,7 +92,7 @@ Result<> WalSource::follow(const Watch& visit) {
         stats_ = log_->stats();
         next = std::max(next, stats_.oldest);
         if (stats_.newest.value == 0 || stats_.newest < next) {
-            std::this_thread::sleep_for(look_again);
+            std::this_thread::sleep_for(look_every);
             continue;
         }
         AMOSKYS_TRY(after, log_->read_matching(
@@ -89,7 +106,7 @@ Result<> WalSource::follow(const Watch& visit) {
                                                                 record.header.offset.value, each);
                                }));
         if (after <= next)
-            std::this_thread::sleep_for(look_again);
+            std::this_thread::sleep_for(look_every);
         next = after;
     }
     counts_ = decoder.counts();

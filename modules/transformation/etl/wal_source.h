@@ -15,8 +15,12 @@ class WalSource final : public EventSource {
     // no_input where there is no log.
     static Result<std::unique_ptr<WalSource>> open(const std::filesystem::path& folder,
                                                    const wire::EventFilter& filter, bool progress);
-    // Up to the end that the log had when it was opened, so that two readings see the same.
-    Result<> read(const Visit& visit) override;
+    // Up to the end that the log had when it was opened or looked at again, so that two readings
+    // see the same.
+    Result<> read_after(std::uint64_t position, const Visit& visit) override;
+    std::uint64_t end() const override { return stats_.newest.value; }
+    bool look_again(Duration wait) override;
+    std::string mark(std::uint64_t position) override;
     // Looks for more five times a second.
     Result<> follow(const Watch& visit) override;
     Json description() const override;

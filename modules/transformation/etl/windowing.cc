@@ -23,6 +23,8 @@ WindowCutter& Windowing::cutter_of(std::uint32_t device, std::string_view name) 
 }
 
 void Windowing::add(const Instant& instant) {
+    if (instant.samples.empty())
+        return;
     WindowCutter& cutter = cutter_of(instant.device, instant.name);
     // Closing first keeps a cutter from holding more than a window over a gap.
     close(instant.device, instant.time_ns);
@@ -53,10 +55,24 @@ void Windowing::finish() {
             close(device, end_of_input(*cutters_[device], options_));
 }
 
+void Windowing::transfer(StateArchive& archive, const std::vector<std::string_view>& names) {
+    const std::size_t count = archive.count(cutters_.size());
+    if (count > names.size()) {
+        archive.refuse();
+        return;
+    }
+    for (std::uint32_t device = 0; device < count && archive.good(); ++device) {
+        bool there = !archive.reads() && cutters_[device] != nullptr;
+        archive.flag(there);
+        if (there)
+            cutter_of(device, names[device]).transfer(archive);
+    }
+}
+
 UnixNanos end_of_input(const WindowCutter& cutter, const EngineOptions& options) {
     // A partial window ends at most one window after the last sample.
     const auto window = static_cast<UnixNanos>(options.windows.window.count());
-    return cutter.seen_until() + (options.partial ? window : 0);
+    return cutter.seen_until() + (options.windows.partial ? window : 0);
 }
 
 }  // namespace amoskys::etl

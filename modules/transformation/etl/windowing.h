@@ -17,7 +17,6 @@ struct EngineOptions {
     WindowOptions windows;
     Duration lateness = std::chrono::minutes(10);
     UnixNanos since_ns = 0, until_ns = UINT64_MAX;  // windows lie inside
-    bool partial = false;  // also windows that the input does not reach the end of
     module::ExtractorSettings settings;
 };
 
@@ -40,6 +39,8 @@ class Windowing {
     void add(const Instant& instant);
     void add(const Observations& observations);
     void finish();
+    // Of a run that has seen nothing; names[i] = device number i.
+    void transfer(StateArchive& archive, const std::vector<std::string_view>& names);
 
     const module::ColumnTable& columns() const { return columns_; }
 

@@ -23,6 +23,8 @@ void WindowCutter::add(UnixNanos time_ns, std::span<const CanonicalSample> sampl
             gaps_ns_[gap_at_++ % remembered_gaps] = time_ns - last_ns_;
     }
     last_ns_ = time_ns;
+    if (first_ns_ == 0)
+        first_ns_ = time_ns;
     if (!next_start_ns_ && options_.align == Align::first)
         next_start_ns_ = time_ns;
     for (const CanonicalSample& sample : samples) {
@@ -53,6 +55,8 @@ void WindowCutter::add(UnixNanos from_ns, std::span<const module::ProcessSample>
                        std::span<const module::FlowSample> flows) {
     processes_.add(processes);
     flows_.add(flows);
+    if (first_observed_ns_ == 0)
+        first_observed_ns_ = from_ns;
     if (!processes.empty())
         last_observed_ns_ = std::max(last_observed_ns_, processes.back().time_ns);
     if (!flows.empty())
@@ -79,18 +83,31 @@ void WindowCutter::Kept<Sample>::forget_before(UnixNanos time_ns) {
         ++begin;
     if (begin < 64 || begin * 2 < samples.size())
         return;
-    samples.erase(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(begin));
-    begin = 0;
+    trim();
+}
+
+std::optional<UnixNanos> WindowCutter::usual_gap() const {
+    if (gaps_ns_.empty())
+        return std::nullopt;
+    std::vector<UnixNanos> sorted = gaps_ns_;
+    std::sort(sorted.begin(), sorted.end());
+    return std::min(sorted[sorted.size() / 2], nanos(options_.window));
 }
 
 UnixNanos WindowCutter::seen_until() const {
     const UnixNanos observed = last_observed_ns_ == 0 ? 0 : last_observed_ns_ + 1;
-    if (gaps_ns_.empty())
-        return std::max(observed, last_ns_ == 0 ? 0 : last_ns_ + 1);
-    std::vector<UnixNanos> sorted = gaps_ns_;
-    std::sort(sorted.begin(), sorted.end());
-    return std::max(observed,
-                    last_ns_ + std::min(sorted[sorted.size() / 2], nanos(options_.window)));
+    return std::max(observed, last_ns_ == 0 ? 0 : last_ns_ + usual_gap().value_or(1));
+}
+
+// The beginning of what was seen: the first instant less the usual distance (that to until_ns where
+// there was one instant alone), or the first process or flow.
+UnixNanos WindowCutter::seen_from(UnixNanos until_ns) const {
+    UnixNanos from = first_observed_ns_ == 0 ? UINT64_MAX : first_observed_ns_;
+    if (first_ns_ != 0) {
+        const UnixNanos next = std::min(until_ns - last_ns_, nanos(options_.window));
+        from = std::min(from, first_ns_ - std::min(usual_gap().value_or(next), first_ns_));
+    }
+    return from;
 }
 
 std::optional<UnixNanos> WindowCutter::oldest() const {
@@ -125,7 +142,10 @@ bool WindowCutter::place_first_window() {
 void WindowCutter::close(UnixNanos until_ns, const Visit& visit) {
     const UnixNanos window = nanos(options_.window), step = nanos(options_.step);
     while (place_first_window() && *next_start_ns_ + window <= until_ns) {
-        visit_window(visit);
+        const UnixNanos first = std::min(first_ns_ == 0 ? UINT64_MAX : first_ns_,
+                                         first_observed_ns_ == 0 ? UINT64_MAX : first_observed_ns_);
+        if (options_.partial || *next_start_ns_ >= first || *next_start_ns_ >= seen_from(until_ns))
+            visit_window(visit);
         *next_start_ns_ += step;
         forget_before(*next_start_ns_);
     }
@@ -166,13 +186,53 @@ void WindowCutter::forget_before(UnixNanos time_ns) {
     for (Column& column : columns_) {
         while (column.begin < column.times.size() && column.times[column.begin] < time_ns)
             ++column.begin;
-        if (column.begin < 64 + column.keep || column.begin * 2 < column.times.size())
-            continue;
-        const auto gone = static_cast<std::ptrdiff_t>(column.begin - column.keep);
-        column.times.erase(column.times.begin(), column.times.begin() + gone);
-        column.values.erase(column.values.begin(), column.values.begin() + gone);
-        column.begin = column.keep;
+        if (column.begin >= 64 + column.keep && column.begin * 2 >= column.times.size())
+            trim(column);
     }
+}
+
+void WindowCutter::trim(Column& column) {
+    const std::size_t kept = std::min(column.begin, column.keep);
+    const auto gone = static_cast<std::ptrdiff_t>(column.begin - kept);
+    column.times.erase(column.times.begin(), column.times.begin() + gone);
+    column.values.erase(column.values.begin(), column.values.begin() + gone);
+    column.begin = kept;
+}
+
+void WindowCutter::transfer(StateArchive& archive) {
+    const std::size_t count = archive.count(columns_.size());
+    if (count > metrics_.size()) {
+        archive.refuse();
+        return;
+    }
+    make_columns(count);
+    for (Column& column : columns_) {
+        trim(column);
+        archive.numbers(column.times);
+        for (UnixNanos& time : column.times)
+            if (time > INT64_MAX)
+                archive.refuse();
+        archive.numbers(column.values);
+        archive.number(column.begin);
+        if (column.times.size() != column.values.size() || column.begin > column.times.size()) {
+            archive.refuse();
+            column = {};
+        }
+    }
+    processes_.transfer(archive);
+    flows_.transfer(archive);
+    bool placed = next_start_ns_.has_value();
+    archive.flag(placed);
+    if (placed) {
+        next_start_ns_ = next_start_ns_.value_or(0);
+        archive.time(*next_start_ns_);
+    }
+    for (UnixNanos* time : {&first_ns_, &last_ns_, &first_observed_ns_, &last_observed_ns_})
+        archive.time(*time);
+    archive.numbers(gaps_ns_);
+    archive.number(gap_at_);
+    if (gaps_ns_.size() > remembered_gaps)
+        archive.refuse();
 }
 
 }  // namespace amoskys::etl

@@ -1,5 +1,10 @@
 // Stage 2, windows: the canonical series of one device, cut at [start, start +
 // window), one start per step. No I/O, no clock. Not thread-safe.
+//
+// A window with at least one sample is a row. What was seen of a device reaches
+// from its first sample to its last, and its usual distance between samples (of
+// the last 16, at most a window) beyond both; windows that do not lie inside it
+// are partial and left out unless asked for.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +17,7 @@
 #include "core/module/extractor.h"
 #include "modules/transformation/etl/baseline.h"
 #include "modules/transformation/etl/canonical.h"
+#include "modules/transformation/etl/observe.h"
 
 namespace amoskys::etl {
 
@@ -25,6 +31,7 @@ struct WindowOptions {
     Duration window = std::chrono::seconds(60);
     Duration step = std::chrono::seconds(30);
     Align align = Align::epoch;
+    bool partial = false;  // also windows that reach beyond what was seen of the device
 };
 
 class WindowCutter {
@@ -46,8 +53,9 @@ class WindowCutter {
              std::span<const module::FlowSample> flows);
 
     // Visits, in order, each window that holds a sample and ends at or before
-    // `until_ns`: nothing before `until_ns` may come any more. Then forgets what
-    // no later window needs.
+    // `until_ns`: nothing before `until_ns` may come any more. Without `partial`
+    // those that begin before what was seen are left out. Then forgets what no
+    // later window needs.
     void close(UnixNanos until_ns, const Visit& visit);
 
     // The end of what was seen, for the last windows of an input: the last
@@ -55,6 +63,8 @@ class WindowCutter {
     // or the last process or flow. A window that ends by then is complete.
     UnixNanos seen_until() const;
     const std::string& device() const { return device_; }
+    // After compare_with() and the table's, into a cutter that has seen nothing.
+    void transfer(StateArchive& archive);
 
   private:
     struct Column {
@@ -65,6 +75,7 @@ class WindowCutter {
         const module::Baseline* baseline = nullptr;
     };
     void make_columns(std::size_t count);
+    static void trim(Column& column);
 
     // Processes, flows.
     template <class Sample>
@@ -76,8 +87,18 @@ class WindowCutter {
         }
         std::span<const Sample> inside(UnixNanos start_ns, UnixNanos end_ns) const;
         void forget_before(UnixNanos time_ns);
+        void trim() {
+            samples.erase(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(begin));
+            begin = 0;
+        }
+        void transfer(StateArchive& archive) {
+            trim();
+            etl::transfer(archive, samples);
+        }
     };
 
+    std::optional<UnixNanos> usual_gap() const;
+    UnixNanos seen_from(UnixNanos until_ns) const;
     bool place_first_window();
     void visit_window(const Visit& visit);
     void forget_before(UnixNanos time_ns);
@@ -91,9 +112,9 @@ class WindowCutter {
     std::optional<UnixNanos> next_start_ns_;
     Kept<module::ProcessSample> processes_;
     Kept<module::FlowSample> flows_;
-    UnixNanos last_ns_ = 0;           // of the instants
-    UnixNanos last_observed_ns_ = 0;  // of the others
-    std::vector<UnixNanos> gaps_ns_;  // ring of the last distances
+    UnixNanos first_ns_ = 0, last_ns_ = 0;                    // of the instants; 0: none yet
+    UnixNanos first_observed_ns_ = 0, last_observed_ns_ = 0;  // of the others
+    std::vector<UnixNanos> gaps_ns_;                          // ring of the last distances
     std::size_t gap_at_ = 0;
     std::vector<module::Series> series_;
 };

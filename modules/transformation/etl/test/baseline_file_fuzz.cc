@@ -1,7 +1,7 @@
 // What an earlier run left, its baselines and its manifest: any bytes are read or refused, and what
 // is read is written so that it can be read again.
 #include "modules/transformation/etl/baseline_file.h"
-#include "modules/transformation/etl/incremental.h"
+#include "modules/transformation/etl/manifest.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 

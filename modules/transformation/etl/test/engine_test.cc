@@ -72,10 +72,33 @@ TEST_CASE("windows on the epoch grid hold the samples from their start up to the
     for (unsigned i = 0; i < 9; ++i)
         f.engine.observe(gauge("d", origin + i * 10 * second, "m", 1 << i), later);
     f.engine.finish();
-    // [-30,30) 1+2+4; [0,60) 1..32; [30,90) 8..256; [60,120) is not complete
-    CHECK(f.rows == std::vector<Row>{{"d", origin - 30 * second, 7},
-                                     {"d", origin, 63},
-                                     {"d", origin + 30 * second, 504}});
+    // [-30,30) begins before the device was seen; [0,60) 1..32; [30,90) 8..256; [60,120) is not
+    // complete
+    CHECK(f.rows == std::vector<Row>{{"d", origin, 63}, {"d", origin + 30 * second, 504}});
+}
+
+TEST_CASE("a first window that begins up to the usual distance before the first sample is whole") {
+    for (const auto& [first_s, starts] : std::vector<std::pair<unsigned, std::vector<unsigned>>>{
+             {10, {0, 30, 60}}, {11, {30, 60}}, {29, {30, 60}}}) {
+        Fixture f;
+        for (unsigned at_s = first_s; at_s < 130; at_s += 10)
+            f.engine.observe(gauge("d", origin + at_s * second, "m", 1), later);
+        f.engine.finish();
+        std::vector<UnixNanos> seen, expected;
+        for (const Row& row : f.rows)
+            seen.push_back(row.start_ns);
+        for (const unsigned start_s : starts)
+            expected.push_back(origin + start_s * second);
+        CHECK(seen == expected);
+    }
+}
+
+TEST_CASE("a device that is polled once a window or less often has all its windows") {
+    Fixture f;
+    for (unsigned i = 0; i < 4; ++i)
+        f.engine.observe(gauge("d", origin + (10 + i * 300) * second, "m", 1), later);
+    f.engine.finish();
+    CHECK(f.rows.size() == 8);
 }
 
 TEST_CASE("with align first windows start at the device's first sample") {
@@ -91,7 +114,7 @@ TEST_CASE("with align first windows start at the device's first sample") {
 
 TEST_CASE("partial windows at the end are kept where asked for") {
     EngineOptions options;
-    options.partial = true;
+    options.windows.partial = true;
     Fixture f(options);
     f.engine.observe(gauge("d", origin + 5 * second, "m", 4), later);
     f.engine.finish();
@@ -163,7 +186,7 @@ TEST_CASE("values that are no finite numbers and times that cannot be are left o
 
 TEST_CASE("ten thousand devices with one sample each give their windows") {
     EngineOptions options;
-    options.partial = true;
+    options.windows.partial = true;
     Fixture f(options);
     for (int i = 0; i < 10'000; ++i)
         f.engine.observe(gauge("device" + std::to_string(i), origin, "m", 1), later);

@@ -134,7 +134,7 @@ TEST_CASE("heartbeats of the earlier system are counted and give no windows") {
     auto event = of(flow);
     event.source = "legacy";
     int windows = 0;
-    Engine engine({}, {.partial = true}, [&](auto&&...) { ++windows; });
+    Engine engine({}, {.windows = {.partial = true}}, [&](auto&&...) { ++windows; });
     engine.observe(event, UINT64_MAX);
     engine.finish();
     CHECK(windows == 0);
