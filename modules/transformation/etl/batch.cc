@@ -15,6 +15,7 @@ Batch::Batch(CanonicalStore store,
            [this](const Observations &observations) { keep(observations); }}),
       store_(std::move(store)) {
   no_metrics_.add({.name = "instants", .unit = ""});
+  intake_.keep_apart(options_.engine.interfaces);
 }
 
 Result<std::unique_ptr<Batch>>
@@ -129,6 +130,8 @@ Result<> Batch::learn() {
     baselines_ = std::move(*given_);
   else
     AMOSKYS_TRY_VOID(fit());
+  for (const auto &[device, metrics] : options_.traffic)
+    baselines_[device].insert(metrics.begin(), metrics.end());
   return {};
 }
 

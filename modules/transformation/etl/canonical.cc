@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "modules/transformation/etl/interfaces.h"
+
 namespace amoskys::etl {
 
 namespace {
@@ -122,11 +124,30 @@ std::uint32_t Canonicalizer::source_of(const wire::Event &event) {
         conversion_of(unit_of(event.unit, is_counter), is_counter).scale;
     source.ingredient = metrics_.at(source.canonical).ingredient;
     source.counts = roles_.counts(source.ingredient, source.index);
+    source.apart = apart_of(source);
     sources_.push_back(std::move(source));
   }
   next_guess_ =
       (place->second + 1) % static_cast<std::uint32_t>(sources_.size());
   return place->second;
+}
+
+std::optional<std::uint32_t> Canonicalizer::apart_of(const Source &source) {
+  if (source.index.empty() || !of_interfaces(source.ingredient))
+    return std::nullopt;
+  CanonicalMetric metric = metrics_.at(source.canonical);
+  metric.ingredient = Ingredient::none;
+  if (measure_ && of_octets(source.ingredient)) {
+    metric.name = traffic_metric(source.index);
+    return metrics_.add(std::move(metric));
+  }
+  if (ranks_ == nullptr)
+    return std::nullopt;
+  const auto rank = ranks_->find(source.index);
+  if (rank == ranks_->end())
+    return std::nullopt;
+  metric.name += "_top" + std::to_string(rank->second);
+  return metrics_.add(std::move(metric));
 }
 
 void Canonicalizer::read_text(const wire::Event &event, std::string_view text) {
@@ -213,6 +234,8 @@ void Canonicalizer::instant(UnixNanos time_ns,
     if (!usable)
       continue;
     add(source.canonical, value * source.scale);
+    if (source.apart && source.counts)
+      add(*source.apart, value * source.scale);
     if (source.ingredient != Ingredient::none && source.counts)
       ingredients_.add(source.ingredient, value);
   }
@@ -243,6 +266,7 @@ void Canonicalizer::transfer(StateArchive &archive, Source &source) {
   }
   source.is_uptime = source.metric == uptime_metric;
   source.ingredient = metrics_.at(source.canonical).ingredient;
+  source.apart = apart_of(source);
   make_key(source.metric, source.index, source.is_counter);
   by_key_.try_emplace(key_, static_cast<std::uint32_t>(by_key_.size()));
 }

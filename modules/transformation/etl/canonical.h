@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -74,6 +75,17 @@ private:
   std::vector<std::optional<std::uint32_t>> derived_;
 };
 
+// The interfaces that are kept apart from the sums; interfaces.h has the rule.
+using InterfaceRanks =
+    std::map<std::string, std::size_t, std::less<>>; // by index, from 1
+using TopInterfaces =
+    std::map<std::string, InterfaceRanks, std::less<>>; // by device
+struct ApartInterfaces {
+  TopInterfaces top;
+  bool measure =
+      false; // instead: the traffic of each interface as a metric of its own
+};
+
 // One value as it came, waiting for its turn. `source` is the (metric, index)
 // of the device.
 struct RawSample {
@@ -92,6 +104,12 @@ class Canonicalizer {
 public:
   Canonicalizer(MetricTable &metrics, CanonicalCounts &counts)
       : metrics_(metrics), counts_(counts) {}
+
+  // Before the first event; `ranks` may be null and is kept by the caller.
+  void keep_apart(const InterfaceRanks *ranks, bool measure) {
+    ranks_ = ranks;
+    measure_ = measure;
+  }
 
   // The number of the (metric, index) of an event; stays for the device's
   // lifetime.
@@ -115,6 +133,8 @@ private:
     bool is_counter = false, is_uptime = false;
     bool counts = true; // in derived metrics
     Ingredient ingredient = Ingredient::none;
+    std::optional<std::uint32_t>
+        apart;        // a metric that has this row's values alone
     double scale = 1; // to the canonical unit
     bool has_value = false;
     UnixNanos time_ns = 0; // of `value`
@@ -128,6 +148,7 @@ private:
   void make_key(std::string_view metric, std::string_view index,
                 bool is_counter);
   void transfer(StateArchive &archive, Source &source);
+  std::optional<std::uint32_t> apart_of(const Source &source);
   void add(std::uint32_t metric, double value);
   void derive(std::vector<CanonicalSample> &out);
   bool rate(const Source &source, const RawSample &sample, double &out);
@@ -145,6 +166,8 @@ private:
   std::vector<std::pair<std::size_t, double>> derived_;
   UnixNanos uptime_fell_ns_ = 0; // latest instant at which the uptime went back
   bool uptime_known_ = false;
+  const InterfaceRanks *ranks_ = nullptr;
+  bool measure_ = false;
 };
 
 } // namespace amoskys::etl

@@ -91,10 +91,6 @@ constexpr Source sources[] = {
     {"tcpCurrEstab", Ingredient::connections},
 };
 
-bool of_interfaces(Ingredient what) {
-  return what >= Ingredient::octets_in && what <= Ingredient::errors_out;
-}
-
 bool names_file_system(std::string_view text) {
   return text.starts_with('/') || (text.size() >= 2 && text[1] == ':');
 }
@@ -102,6 +98,14 @@ bool names_file_system(std::string_view text) {
 } // namespace
 
 std::span<const DerivedForm> derived_forms() { return forms; }
+
+bool of_interfaces(Ingredient what) {
+  return what >= Ingredient::octets_in && what <= Ingredient::errors_out;
+}
+
+bool of_octets(Ingredient what) {
+  return what >= Ingredient::octets_in && what <= Ingredient::octets_out_wide;
+}
 
 Ingredient ingredient_of(std::string_view canonical_name) {
   for (const Source &source : sources)

@@ -55,6 +55,9 @@ enum class Ingredient : std::uint8_t {
 // Of a canonical metric: "ifInOctets_rate".
 Ingredient ingredient_of(std::string_view canonical_name);
 
+bool of_interfaces(Ingredient what);
+bool of_octets(Ingredient what);
+
 // The values of one instant of a device.
 class Ingredients {
 public:

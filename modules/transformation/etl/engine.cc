@@ -10,7 +10,9 @@ Engine::Engine(const std::vector<const module::ExtractorKind *> &extractors,
               {[this](const Instant &instant) { windowing_.add(instant); },
                [this](const Observations &observations) {
                  windowing_.add(observations);
-               }}) {}
+               }}) {
+  intake_.keep_apart(options_.interfaces);
+}
 
 void Engine::finish() {
   intake_.finish();

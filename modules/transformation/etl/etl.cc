@@ -10,6 +10,7 @@
 
 #include "core/base/file.h"
 #include "modules/transformation/etl/baseline_file.h"
+#include "modules/transformation/etl/interfaces.h"
 #include "modules/transformation/etl/preprocess.h"
 
 namespace amoskys::etl {
@@ -112,6 +113,7 @@ Result<RunRequest> make_request(const EtlConfig &config, const RunConfig &run,
   engine.settings.time_zone = std::move(zone);
   for (const std::string &what : config.one_hot)
     (what == "device" ? engine.one_hot.device : engine.one_hot.protocol) = true;
+  request.top_interfaces = config.top_interfaces;
   request.batch.validation = config.validation;
   request.batch.fill_with_median = config.fill == "device-median";
   request.scaled = config.scale == "robust";
@@ -146,12 +148,35 @@ Result<RunRequest> make_request(const EtlConfig &config, const RunConfig &run,
   return request;
 }
 
+Result<BatchOptions> batch_options(EventSource &source,
+                                   const RunRequest &request) {
+  BatchOptions out = request.batch;
+  if (request.top_interfaces == 0)
+    return out;
+  if (!request.baselines) {
+    BatchOptions measuring = request.batch;
+    measuring.engine.interfaces.measure = true;
+    AMOSKYS_TRY(batch, Batch::open(request.folder, {}, measuring));
+    AMOSKYS_TRY_VOID(
+        source.read([&](const wire::Event &event, UnixNanos received_ns) {
+          if (request.filter.matches(event))
+            batch->observe(event, received_ns);
+        }));
+    AMOSKYS_TRY_VOID(batch->learn());
+    out.traffic = most_traffic(batch->baselines(), request.top_interfaces);
+  }
+  out.engine.interfaces.top =
+      top_interfaces(request.baselines ? *request.baselines : out.traffic,
+                     request.top_interfaces);
+  return out;
+}
+
 Result<Json> run(EventSource &source, const RunRequest &request) {
   AMOSKYS_TRY_VOID(make_directories(request.folder, folder_mode));
   AMOSKYS_TRY(lock, lock_folder(request.folder));
   AMOSKYS_TRY(store, FeatureStore::open(request.folder));
-  AMOSKYS_TRY(batch,
-              Batch::open(request.folder, request.extractors, request.batch));
+  AMOSKYS_TRY(options, batch_options(source, request));
+  AMOSKYS_TRY(batch, Batch::open(request.folder, request.extractors, options));
   if (request.baselines)
     batch->use(*request.baselines);
   AMOSKYS_TRY_VOID(

@@ -34,6 +34,7 @@ struct EtlConfig {
       "memory_used_pct=85", "disk_io_total=1000", "connections=50",
       "net_bytes_out=1e7"};
   std::string time_zone = "UTC";
+  std::uint64_t top_interfaces = 0;
   std::vector<std::string> one_hot;
   std::string scale = "robust";
   std::vector<std::string> log_metrics = {
@@ -85,7 +86,8 @@ struct RunRequest {
   std::filesystem::path folder; // made where it does not exist
   BatchOptions batch;
   std::optional<Baselines> baselines; // instead of fitting
-  bool scaled = false;                // train_features and val_features
+  std::size_t top_interfaces = 0;
+  bool scaled = false; // train_features and val_features
   std::vector<std::string> log_metrics;
   ExportOptions files;
   Partition partition;
@@ -99,6 +101,11 @@ struct RunRequest {
 Result<FileDescriptor> lock_folder(const std::filesystem::path &folder);
 
 Json window_json(const EngineOptions &options);
+
+// The request's batch options with the interfaces that are to be kept apart:
+// those of its baselines, or else measured, for which the source is read.
+Result<BatchOptions> batch_options(EventSource &source,
+                                   const RunRequest &request);
 
 // Writes the files of outputs.h and returns the summary. The folder is locked
 // during the run (unavailable where another etl has it). On an error each file

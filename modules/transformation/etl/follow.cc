@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "modules/transformation/etl/interfaces.h"
+
 namespace amoskys::etl {
 namespace {
 
@@ -31,7 +33,11 @@ Result<> follow(EventSource &source, const RunRequest &request, ByteSink &out) {
                             row_noun));
   bool has_reader = true;
   const module::ColumnTable *columns = nullptr;
-  Engine engine(request.extractors, request.batch.engine,
+  const Baselines none;
+  const Baselines &baselines = request.baselines ? *request.baselines : none;
+  EngineOptions options = request.batch.engine;
+  options.interfaces.top = top_interfaces(baselines, request.top_interfaces);
+  Engine engine(request.extractors, options,
                 [&](std::uint32_t, const module::Window &window,
                     const module::FeatureRow &row) {
                   has_reader =
@@ -39,8 +45,7 @@ Result<> follow(EventSource &source, const RunRequest &request, ByteSink &out) {
                       rows->row(row_json(window, row, columns->columns()));
                 });
   columns = &engine.columns();
-  const Baselines none;
-  engine.compare_with(request.baselines ? *request.baselines : none);
+  engine.compare_with(baselines);
   AMOSKYS_TRY_VOID(
       source.follow([&](const wire::Event &event, UnixNanos received_ns) {
         if (request.filter.matches(event))

@@ -2,6 +2,7 @@
 
 #include "core/crypto/hash.h"
 #include "modules/transformation/etl/engine.h"
+#include "modules/transformation/etl/interfaces.h"
 
 namespace amoskys::etl {
 namespace {
@@ -14,7 +15,8 @@ constexpr Column increment_columns[] = {
     {.name = "run"}, {.name = "rows"}, {.name = "files"}, {.name = "devices"}};
 constexpr Noun increment_noun = {"increment", increment_columns};
 
-Json settings_of(const EngineOptions &options) {
+Json settings_of(const RunRequest &request) {
+  const EngineOptions &options = request.batch.engine;
   Json thresholds = Json::object();
   for (const auto &[metric, limit] : options.settings.thresholds)
     thresholds[metric] = limit;
@@ -26,12 +28,15 @@ Json settings_of(const EngineOptions &options) {
   if (options.one_hot.any())
     out["one_hot"] = {{"device", options.one_hot.device},
                       {"protocol", options.one_hot.protocol}};
+  if (request.top_interfaces > 0)
+    out["top_interfaces"] = request.top_interfaces;
   return out;
 }
 
 // Learned from all that is there; the split is that of a whole run.
 Result<Baselines> learn(EventSource &source, const RunRequest &request) {
-  AMOSKYS_TRY(batch, Batch::open(request.folder, {}, request.batch));
+  AMOSKYS_TRY(options, batch_options(source, request));
+  AMOSKYS_TRY(batch, Batch::open(request.folder, {}, options));
   AMOSKYS_TRY_VOID(
       source.read([&](const wire::Event &event, UnixNanos received_ns) {
         if (request.filter.matches(event))
@@ -112,7 +117,7 @@ private:
     AMOSKYS_TRY_VOID(remove_leftover_parts(request_.folder, manifest_.run));
     remove_other_states(request_.folder,
                         manifest_.position ? manifest_.position->state : "");
-    const Json settings = settings_of(request_.batch.engine);
+    const Json settings = settings_of(request_);
     if (manifest_.run == 0)
       manifest_.settings = settings;
     else if (manifest_.settings != settings)
@@ -140,13 +145,16 @@ private:
 
   void start_anew() {
     position_ = 0;
-    engine_ = std::make_unique<Engine>(
-        request_.extractors, request_.batch.engine,
-        [this](std::uint32_t, const module::Window &window,
-               const module::FeatureRow &row) {
-          if (failed_)
-            failed_ = add(window, row);
-        });
+    EngineOptions options = request_.batch.engine;
+    options.interfaces.top =
+        top_interfaces(manifest_.baselines, request_.top_interfaces);
+    engine_ = std::make_unique<Engine>(request_.extractors, std::move(options),
+                                       [this](std::uint32_t,
+                                              const module::Window &window,
+                                              const module::FeatureRow &row) {
+                                         if (failed_)
+                                           failed_ = add(window, row);
+                                       });
     engine_->compare_with(manifest_.baselines);
   }
 

@@ -85,6 +85,12 @@ Intake::Device &Intake::device_of(std::string_view name) {
     found = numbers_.emplace(std::string(name), number).first;
     devices_.push_back(
         std::make_unique<Device>(std::string(name), number, metrics_, counts_));
+    if (apart_ != nullptr) {
+      const auto ranks = apart_->top.find(name);
+      devices_.back()->canonicalizer.keep_apart(
+          ranks == apart_->top.end() ? nullptr : &ranks->second,
+          apart_->measure);
+    }
   }
   last_device_ = devices_[found->second].get();
   return *last_device_;

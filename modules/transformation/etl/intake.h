@@ -53,6 +53,9 @@ public:
          OrderedVisit visit);
   ~Intake();
 
+  // Before the first event; the caller keeps it.
+  void keep_apart(const ApartInterfaces &interfaces) { apart_ = &interfaces; }
+
   // Takes metrics, processes, security observations and flows; others are not
   // for it. received_ns: when the record was stored; an event time more than an
   // hour after it is a clock's mistake and is not used.
@@ -83,6 +86,7 @@ private:
   UnixNanos lateness_ns_, held_ns_;
   OrderedVisit visit_;
   CanonicalCounts counts_;
+  const ApartInterfaces *apart_ = nullptr;
   std::vector<std::unique_ptr<Device>> devices_;
   std::map<std::string, std::uint32_t, std::less<>> numbers_;
   Device *last_device_ = nullptr;

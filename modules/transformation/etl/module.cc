@@ -52,6 +52,11 @@ constexpr config::Option options[] = {
         "time_zone", "",
         "zone of hours and days: UTC, an offset like -05:00, a name "
         "like America/Chicago, or empty for the machine's own"),
+    option<&EtlConfig::top_interfaces>(
+        "top_interfaces", "",
+        "so many interfaces of each device, those with most traffic "
+        "in the training part, get metrics of their own",
+        {0, 64}),
     option<&EtlConfig::one_hot>(
         "one_hot", "",
         "columns of 0 and 1 for what is no number: device (for each with "

@@ -19,6 +19,7 @@ struct EngineOptions {
   Duration lateness = std::chrono::minutes(10);
   UnixNanos since_ns = 0, until_ns = UINT64_MAX; // windows lie inside
   OneHotOptions one_hot;
+  ApartInterfaces interfaces;
   module::ExtractorSettings settings;
 };
 
