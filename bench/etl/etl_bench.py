@@ -86,7 +86,9 @@ def main():
         rows.append(("log to rows", "CPU s", total, peer("load csv", "normalise+impute", "window features"),
                      "pandas, from CSV"))
         rows.append(("the same", "CPU s", total, 1.8, "wanted at most"))
-        rows.append(("the command, tables on disk", "CPU s", statistics.median(cpu for cpu, _ in whole), None, ""))
+        cpu = statistics.median(one for one, _ in whole)
+        rows.append(("the command: 6 tables, reports, pictures", "CPU s", cpu, None, ""))
+        rows.append(("the same", "CPU s", cpu, 4.0, "wanted at most"))
         rows.append(("its peak anonymous memory", "MB", max(peak for _, peak in whole),
                      statistics.median(one["peak_rss_mb"] for one in theirs), "pandas, resident"))
         rows.append(("the same", "MB", max(peak for _, peak in whole), 150.0, "wanted at most"))

@@ -87,8 +87,27 @@ void write_digits(char* out, std::uint64_t n, int count) {
     write_digits(out, static_cast<std::uint32_t>(n), count);
 }
 
+static_assert(std::endian::native == std::endian::little);  // as core/wal
+constexpr std::uint64_t eight_zeros = 0x3030303030303030;
+
+// Eight digits as their characters, the first one in the lowest byte.
+std::uint64_t eight_digits(std::uint32_t n) {
+    const std::uint64_t fours = n / 10000 | static_cast<std::uint64_t>(n % 10000) << 32;
+    const std::uint64_t hundreds = (fours * 5243 >> 19) & 0x0000007f0000007f;
+    const std::uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
+    const std::uint64_t tens_of_twos = (twos * 103 >> 10) & 0x000f000f000f000f;
+    return (tens_of_twos | (twos - tens_of_twos * 10) << 8) + eight_zeros;
+}
+
 char* write_whole(char* out, std::uint64_t n) {
-    int count = 1;
+    if (n < 100'000'000) {
+        const std::uint64_t text = eight_digits(static_cast<std::uint32_t>(n));
+        const int before = std::min(std::countr_zero(text ^ eight_zeros) / 8, 7);  // zeros
+        const std::uint64_t shown = text >> 8 * before;
+        std::memcpy(out, &shown, 8);
+        return out + 8 - before;
+    }
+    int count = 9;
     while (count < 19 && n >= tens[static_cast<std::size_t>(count)])
         ++count;
     write_digits(out, n, count);
@@ -131,6 +150,29 @@ char* lay_out(char* out, std::uint64_t n, int digits, int exponent, bool with_ex
         out += count - exponent - 1;
     }
     return out;
+}
+
+// The same without an exponent for nine digits, what tables have: they stay in a register, because
+// bytes that were just written in pieces cannot be read as a whole without waiting for them.
+char* lay_out_nine(char* out, std::uint64_t n, int exponent) {
+    const auto digits = static_cast<std::uint32_t>(n);
+    const char first = static_cast<char>('0' + digits / 100'000'000);
+    const std::uint64_t rest = eight_digits(digits % 100'000'000);
+    const int count = 9 - std::countl_zero(rest ^ eight_zeros) / 8;
+    if (exponent < 0) {
+        std::memcpy(out, "0.000000", 8);
+        out += 1 - exponent;
+    }
+    *out = first;
+    std::memcpy(out + 1, &rest, 8);
+    if (exponent < 0)
+        return out + count;
+    if (count <= exponent + 1)
+        return out + exponent + 1;
+    const std::uint64_t behind = rest >> 8 * exponent;
+    out[exponent + 1] = '.';
+    std::memcpy(out + exponent + 2, &behind, 8);
+    return out + count + 1;
 }
 
 // A size as `count` digits of which the first stands for 10^exponent.
@@ -270,8 +312,10 @@ char* write_number(char* out, double value, int digits) {
     if (digits >= shortest_digits)
         return write_shortest(out, size);
     const Decimal decimal = decimal_of(size, digits);
-    return lay_out(out, decimal.digits, digits, decimal.exponent,
-                   decimal.exponent < -4 || decimal.exponent >= digits);
+    const bool with_exponent = decimal.exponent < -4 || decimal.exponent >= digits;
+    if (digits == 9 && !with_exponent)
+        return lay_out_nine(out, decimal.digits, decimal.exponent);
+    return lay_out(out, decimal.digits, digits, decimal.exponent, with_exponent);
 }
 
 std::string shortest_number(double value) {

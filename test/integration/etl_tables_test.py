@@ -2,6 +2,7 @@
 over kills, and what cannot be written is said."""
 import csv
 import json
+import pathlib
 import random
 import signal
 import time
@@ -53,6 +54,26 @@ class Tables(harness.AmoskysTest):
                     self.assertEqual(mine["device_id"], other["device_id"])
                     for column in list(mine)[3:]:
                         self.assertEqual(self.number(mine[column]), self.number(other[column]), column)
+
+    def test_increments_in_folders_by_date_and_device_are_a_table_with_these_columns(self):
+        if parquet.MISSING:
+            self.skipTest(parquet.MISSING)
+        common = ("etl", "--incremental", "--lateness", "0s", "--digits", "17")
+        out, plain, again = self.folder / "hive", self.folder / "plain", self.folder / "again.csv"
+        told = self.ok_json(*common, "--out", out, "--format", "parquet", "--partition", "date,device")
+        self.ok(*common, "--out", plain, "--format", "csv", "--baseline", out / "manifest.json")
+        self.assertEqual({pathlib.PurePath(name).suffix for name in told["files"]}, {".parquet"})
+        parquet.to_csv(out / "canonical_telemetry_full/*/*/*.parquet", again)
+        theirs = self.read(again)
+        self.assertEqual(len(theirs), told["rows"])
+        ours = [row for part in plain.rglob("part-*.csv") for row in self.read(part)]
+        self.assertEqual(len(ours), told["rows"])
+        key = lambda row: (row["device_id"], float(row["cpu_pct_mean"]))
+        for mine, other in zip(sorted(ours, key=key), sorted(theirs, key=key)):
+            self.assertEqual(other["device"], other["device_id"])
+            self.assertEqual(other["date"], mine["window_start"][:10])
+            for column in list(mine)[3:]:
+                self.assertEqual(self.number(mine[column]), self.number(other[column]), column)
 
     def test_a_kill_leaves_whole_tables_only(self):
         out = self.folder / "features"

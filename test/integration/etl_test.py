@@ -1,15 +1,13 @@
 """etl over real logs: gen.py's telemetry against what pandas made of it, read back from Parquet by DuckDB; processes and flows
 beside metrics; rows that are followed."""
-import csv
 import json
 import os
 import pathlib
-import random
 import signal
 import subprocess
-import time
 import unittest
 
+import etl_case
 import harness
 import parquet
 
@@ -95,82 +93,7 @@ class GoldenTest(harness.AmoskysTest):
               f"{undefined} correlations with what does not vary are missing instead of 0")
 
 
-class RunTest(harness.AmoskysTest):
-    START = 1764821310
-
-    def setUp(self):
-        super().setUp()
-        self.ok("pki", "init")
-        _, self.addresses = self.start_bus()
-        self.random = random.Random(11)
-        self.loaded = 0
-
-    def load(self, instants):
-        """So many instants more, 10 s apart, of three devices; one of them polls every 20 s."""
-        lines = ["device_id,ts_ns,cpu_avg_pct,memory_used_pct,net_bytes_in"]
-        for i in range(self.loaded, self.loaded + instants):
-            for device in range(3):
-                if device < 2 or i % 2 == 0:
-                    values = ",".join(f"{self.random.uniform(1, 90):.4f}" for _ in range(3))
-                    lines.append(f"edge-{device},{(self.START + i * 10) * 10**9},{values}")
-        self.loaded += instants
-        file = self.folder / f"load-{self.loaded}.csv"
-        file.write_text("\n".join(lines) + "\n")
-        self.ok("agent", "replay", file, "--bus", self.addresses["listen"])
-
-    @staticmethod
-    def cells(row):
-        return {name: value for name, value in row.items() if value}
-
-    def table(self, *files):
-        """(device, window start) -> cells that are not empty; no row twice."""
-        rows = {}
-        for file in files:
-            with open(file, newline="") as lines:
-                for row in csv.DictReader(lines):
-                    key = row["device_id"], row["window_start"]
-                    self.assertNotIn(key, rows)
-                    rows[key] = self.cells(row)
-        return rows
-
-    def test_increments_over_kills_are_one_clean_run_and_no_row_is_there_twice(self):
-        kills = 100 if os.environ.get("AMOSKYS_SOAK") else 8
-        out = self.folder / "increments"
-        args = lambda folder: ("etl", "--incremental", "--out", folder, "--lateness", "20s", "--digits", "17")
-        self.load(400)
-        began = time.monotonic()
-        told = self.ok_json(*args(self.folder / "measured"))
-        takes = time.monotonic() - began
-        self.assertGreater(told["rows"], 300)
-        killed = runs = 0
-        while killed < kills:
-            began, runs = time.monotonic(), runs + 1
-            process = subprocess.Popen(self.command(*args(out)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                       env=harness.clean_environment())
-            try:
-                process.wait(timeout=self.random.uniform(0, takes))
-                takes = min(takes, time.monotonic() - began)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                killed += process.wait() == -signal.SIGKILL
-            if runs % 4 == 3:
-                self.load(30)
-            self.assertLess(runs, 20 * kills)
-        last = self.ok_json(*args(out))
-        self.assertEqual(self.ok_json(*args(out))["rows"], 0)
-        parts = sorted(out.glob("canonical_telemetry_full/date=*/*"))
-        manifest = json.loads((out / "manifest.json").read_text())
-        self.assertEqual(sorted(str(part.relative_to(out)) for part in parts),
-                         sorted(file["name"] for file in manifest["files"]))
-        self.assertEqual(manifest["run"], last["run"])
-        union = self.table(*parts)
-        clean = self.folder / "clean"
-        self.ok(*args(clean), "--baseline", out / "manifest.json")
-        expected = self.table(*clean.glob("canonical_telemetry_full/date=*/*"))
-        self.assertEqual(union, expected)
-        self.assertGreater(len(union), 350)
-        print(f"{killed} of {runs} runs killed before their end; {len(union)} rows as in one clean run")
-
+class RunTest(etl_case.EtlTest):
     def test_increments_of_other_settings_are_refused_and_change_nothing(self):
         self.load(60)
         out = self.folder / "increments"
