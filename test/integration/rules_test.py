@@ -103,6 +103,20 @@ class Rules(harness.AmoskysTest):
         pattern = alerts["Data leave the network"]
         self.assertEqual((pattern["pattern"], pattern["evidence"]), ("data_exfiltration", [1, 2]))
 
+    def test_following_raises_what_comes_and_lets_people_acknowledge(self):
+        self.publish(self.process("/opt/strange"))
+        follower = self.start("score", "rules", "run", "--own", "--rules", self.rule_file(), "--follow", name="follow")
+
+        def rows():
+            lines = pathlib.Path(follower.log_path).read_text().splitlines()
+            return [json.loads(line) for line in lines if line.startswith('{"schema":"amoskys.alert/1"')]
+        harness.wait_until(lambda: len(rows()) == 1, "the first alert is printed")
+        self.ok("score", "alerts", "ack", rows()[0]["id"])
+        self.publish(self.process("/opt/strange"))
+        harness.wait_until(lambda: len(rows()) == 2, "the next match is printed")
+        self.assertEqual((rows()[1]["count"], rows()[1]["state"]), (2, "acknowledged"))
+        self.stop(follower)
+
     def test_rules_that_cannot_be_used_are_named_with_the_reason(self):
         folder = self.rule_file()
         self.rule_file(BAD, "bad.yml")

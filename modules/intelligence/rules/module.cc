@@ -45,6 +45,8 @@ constexpr config::Option run_options[] = {
     option<&RunConfig::fail_on>("fail-on", "",
                                 "exit 10 where an alert of this level or above was raised", {},
                                 {.choices = levels}),
+    option<&RunConfig::follow>("follow", "",
+                               "goes on with what comes (ndjson unless -o says another form)"),
 };
 
 constexpr config::Option test_options[] = {

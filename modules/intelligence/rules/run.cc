@@ -1,9 +1,11 @@
 // `score rules run` and `score rules test`: the rules over the log, read beside its writer.
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <functional>
 #include <iostream>
-#include <map>
+#include <set>
+#include <thread>
 
 #include "core/module/alert.h"
 #include "core/module/progress.h"
@@ -16,6 +18,7 @@ namespace amoskys::rules {
 namespace {
 
 constexpr std::uint64_t records_per_step = 1024;
+constexpr auto look_again = std::chrono::milliseconds(200);
 constexpr std::string_view source_name = "rules";
 
 constexpr std::array alert_columns{
@@ -87,18 +90,21 @@ std::uint64_t kept_number(const Json& state, const char* name) {
     return found != state.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
 }
 
-}  // namespace
+// What is new in the log, up to its end, and the alerts that this raised or joined. The lock is
+// held for so long only: between two passes people can acknowledge.
+struct Pass {
+    std::vector<Json> alerts;
+    bool fails = false;
+    WalOffset next;
+};
 
-Result<> run_rules_verb(module::ToolContext& context) {
-    const auto& options = *std::static_pointer_cast<const RunConfig>(context.config);
-    AMOSKYS_TRY(engine, load_engine({!options.own, context.state_dir, options.rules}));
-    say_unusable(context, *engine);
-    AMOSKYS_TRY(log, open_log(context));
+Result<Pass> run_once(const module::ToolContext& context, const RunConfig& options, Engine& engine,
+                      wal::Log& log) {
     AMOSKYS_TRY(store, module::AlertStore::open(context.state_dir));
-    Detector detector(*engine);
+    Detector detector(engine);
     const Json& state = store->state_of(source_name);
     WalOffset from{kept_number(state, "next")};
-    const wal::LogStats stats = log->stats();
+    const wal::LogStats stats = log.stats();
     if (from.value > stats.newest.value + 1) {
         // The log is another one, or was set back: what it holds was never looked at.
         std::cerr << "rules: the log ends before record " << from.value
@@ -107,39 +113,62 @@ Result<> run_rules_verb(module::ToolContext& context) {
     } else if (state.is_object() && state.contains("correlation")) {
         detector.correlator().load(state["correlation"]);
     }
-    std::map<std::uint64_t, bool> touched;  // alert: is new
-    bool fails = false;
-    const int fail_rank = options.fail_on.empty() ? 6 : level_rank(options.fail_on);
+    Pass pass;
+    std::set<std::uint64_t> touched;
+    const int fail_rank = options.fail_on.empty() ? INT_MAX : level_rank(options.fail_on);
     const auto raise = [&](module::Alert alert, Duration suppress) {
-        const int rank = level_rank(alert.level);
-        const auto raised = store->raise(std::move(alert), suppress);
-        touched[raised.number] |= raised.is_new;
-        fails = fails || rank >= fail_rank;
+        pass.fails = pass.fails || level_rank(alert.level) >= fail_rank;
+        touched.insert(store->raise(std::move(alert), suppress).number);
     };
     const int min_rank = level_rank(options.min_level);
     module::Progress progress(context.progress, "running the rules", "records",
                               stats.newest.value - std::min(from, stats.newest).value + 1);
-    AMOSKYS_TRY(next, read_events(*log, from, progress, [&](const wire::Event& event) {
+    AMOSKYS_TRY(next, read_events(log, from, progress, [&](const wire::Event& event) {
                     detector.observe(event, min_rank, raise);
                     return true;
                 }));
-    store->set_state(source_name, {{"next", next.value},
-                                   {"correlation", detector.correlator().save()},
-                                   {"groups_dropped", detector.correlator().dropped()}});
+    pass.next = next;
+    store->set_state(source_name,
+                     {{"next", next.value}, {"correlation", detector.correlator().save()}});
     AMOSKYS_TRY_VOID(store->save());
     if (detector.correlator().dropped() > 0 && !context.quiet)
         std::cerr << "rules: " << detector.correlator().dropped()
                   << " groups of correlations were dropped to stay within memory\n";
-    AMOSKYS_TRY(rows, RowOutput::open(context.out, context.output, alert_noun));
-    for (const auto& [number, is_new] : touched)
+    for (const std::uint64_t number : touched)
         if (const module::Alert* alert = store->find(number))
-            if (!rows->row(module::to_json(*alert)))
+            pass.alerts.push_back(module::to_json(*alert));
+    return pass;
+}
+
+}  // namespace
+
+Result<> run_rules_verb(module::ToolContext& context) {
+    const auto& options = *std::static_pointer_cast<const RunConfig>(context.config);
+    AMOSKYS_TRY(engine, load_engine({!options.own, context.state_dir, options.rules}));
+    say_unusable(context, *engine);
+    AMOSKYS_TRY(log, open_log(context));
+    OutputOptions output = context.output;
+    if (options.follow && output.format == OutputFormat::table)
+        output.format = OutputFormat::ndjson;  // a table would wait for its end
+    AMOSKYS_TRY(rows, RowOutput::open(context.out, output, alert_noun));
+    while (true) {
+        AMOSKYS_TRY(pass, run_once(context, options, *engine, *log));
+        for (const Json& alert : pass.alerts)
+            if (!rows->row(alert))
                 return {};
-    AMOSKYS_TRY_VOID(rows->finish());
-    if (fails)
-        return make_error(ErrorKind::finding, "alerts_raised",
-                          "an alert of level " + options.fail_on + " or above was raised");
-    return {};
+        if (pass.fails) {
+            AMOSKYS_TRY_VOID(rows->finish());
+            return make_error(ErrorKind::finding, "alerts_raised",
+                              "an alert of level " + options.fail_on + " or above was raised");
+        }
+        if (!options.follow)
+            return rows->finish();
+        wal::LogStats stats;
+        do {
+            std::this_thread::sleep_for(look_again);
+            stats = log->stats();
+        } while (stats.newest.value == 0 || stats.newest < pass.next);
+    }
 }
 
 Result<> test_verb(module::ToolContext& context) {

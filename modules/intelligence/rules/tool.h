@@ -29,6 +29,7 @@ struct RunConfig {
     bool own = false;
     std::string min_level = "low";
     std::string fail_on;
+    bool follow = false;
 };
 
 struct TestConfig {
