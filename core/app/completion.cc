@@ -89,6 +89,8 @@ void add_second_words(std::string_view first, std::vector<std::string>& out) {
     for (const module::ModuleInfo* info : module::all_modules()) {
         if (first == "agent" && info->kind == module::Kind::collector)
             out.emplace_back(info->name);
+        if (info->part_of == first)
+            out.emplace_back(info->name);
         if (info->name == first)
             for (const module::Verb& verb : info->verbs)
                 if (!verb.name.empty())
@@ -180,8 +182,9 @@ void add_candidates(const std::vector<std::string>& before, std::string_view typ
         const std::size_t place =
             read_words(before, groups).names.size() -
             std::min(typed.names.size(), words_of_command + (typed.names.front() == "help"));
-        if (!flags && place == 0 && words_of_command == 1)
-            add_second_words(command.words, out);
+        const bool is_part = command.info != nullptr && !command.info->part_of.empty();
+        if (!flags && place == 0 && (words_of_command == 1 || (is_part && !command.verb)))
+            add_second_words(words_of_command == 1 ? command.words : command.info->name, out);
         if (command.verb != nullptr || command.kind != Command::Kind::tool || flags)
             add_own(groups, place, typing, out);
     }

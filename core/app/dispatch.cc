@@ -70,7 +70,13 @@ Result<Command> find_verb(const ModuleInfo& info, std::vector<std::string>& argu
                 return &verb;
         return nullptr;
     };
-    Command command{Command::Kind::tool, std::string(info.name), &info};
+    Command command{Command::Kind::tool, std::string(info.part_of), &info};
+    command.words += (command.words.empty() ? "" : " ") + std::string(info.name);
+    for (const ModuleInfo* part : module::all_modules())
+        if (part->part_of == info.name && !arguments.empty() && arguments.front() == part->name) {
+            arguments.erase(arguments.begin());
+            return find_verb(*part, arguments);
+        }
     const Verb* plain = named("");
     const bool next_is_verb =
         !arguments.empty() && named(arguments.front()) != nullptr && !arguments.front().empty();
@@ -81,6 +87,9 @@ Result<Command> find_verb(const ModuleInfo& info, std::vector<std::string>& argu
     std::vector<std::string_view> names;
     for (const Verb& verb : info.verbs)
         names.push_back(verb.name);
+    for (const ModuleInfo* part : module::all_modules())
+        if (part->part_of == info.name)
+            names.push_back(part->name);
     const std::string word = take_word(arguments);
     if (word.empty() && asks_for_help(arguments))
         return command;
@@ -121,7 +130,7 @@ Result<Command> find_command(std::vector<std::string>& arguments) {
     const ModuleInfo* info = module::find_module(word);
     if (info != nullptr && info->kind == Kind::service)
         return Command{Command::Kind::service, word, info};
-    if (info != nullptr && !info->verbs.empty())
+    if (info != nullptr && !info->verbs.empty() && info->part_of.empty())
         return find_verb(*info, arguments);
     std::vector<std::string_view> names;
     for (const Entry& entry : entries())
@@ -189,7 +198,7 @@ std::vector<Entry> entries() {
             out.push_back({"agent", agent_summary});
             agent_named = true;
         }
-        if (info->kind == Kind::service || !info->verbs.empty())
+        if (info->kind == Kind::service || (!info->verbs.empty() && info->part_of.empty()))
             out.push_back({info->name, info->summary});
     }
     for (const Builtin& builtin : builtins())

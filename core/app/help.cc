@@ -52,6 +52,9 @@ std::string names_of(const Command& command) {
         for (const module::Verb& verb : command.info->verbs)
             if (!verb.name.empty())
                 out += padded(verb.name, 14) + std::string(verb.summary) + "\n";
+        for (const module::ModuleInfo* part : module::all_modules())
+            if (part->part_of == command.info->name && command.verb == nullptr)
+                out += padded(part->name, 14) + std::string(part->summary) + "\n";
     }
     return out;
 }

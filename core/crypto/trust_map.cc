@@ -9,7 +9,7 @@
 
 #include "core/base/file.h"
 #include "core/base/text.h"
-#include "core/crypto/yaml_tree.h"
+#include "core/config/yaml_tree.h"
 
 namespace amoskys::crypto {
 namespace {
@@ -38,7 +38,10 @@ constexpr Permissions all_permissions{true, true, true, true, true};
 
 constexpr std::string_view key_fields[] = {"path", "not_before", "not_after", "status"};
 
+using config::yaml_position;
+using config::YamlNode;
 using Kind = YamlNode::Kind;
+constexpr config::YamlErrors yaml_errors{ErrorKind::config, "trust_map_yaml"};
 
 // Reads one tree into agents; every problem becomes a line.
 class Reader {
@@ -361,7 +364,7 @@ Result<std::shared_ptr<const TrustMap>> TrustMap::parse(std::string_view yaml,
 Result<std::shared_ptr<const TrustMap>> TrustMap::parse(std::string_view yaml,
                                                         std::string_view file_name,
                                                         const KeyLoader& load_key) {
-    AMOSKYS_TRY(root, parse_yaml_tree(yaml, file_name));
+    AMOSKYS_TRY(root, config::parse_yaml_tree(yaml, file_name, yaml_errors));
     Reader reader(file_name, load_key);
     reader.read(root);
     if (!reader.problems().empty())

@@ -13,7 +13,8 @@
 //       revoked: false
 //       accepted_resets: {snmp: 2026-11-21T00:00:00Z}   # `pki trust accept-reset`: lane, when
 //
-// Paths are relative to the file's folder. A key belongs to one agent. YAML limits: yaml_tree.h.
+// Paths are relative to the file's folder. A key belongs to one agent. YAML limits:
+// core/config/yaml_tree.h.
 #pragma once
 
 #include <filesystem>

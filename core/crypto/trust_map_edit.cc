@@ -6,13 +6,16 @@
 #include <optional>
 
 #include "core/base/text.h"
+#include "core/config/yaml_tree.h"
 #include "core/crypto/trust_map.h"
-#include "core/crypto/yaml_tree.h"
 
 namespace amoskys::crypto {
 namespace {
 
+using config::YamlNode;
+
 constexpr std::string_view file_word = "trust map";
+constexpr config::YamlErrors edit_errors{ErrorKind::config, "trust_map_yaml"};
 
 Error cannot_edit(std::string_view by_hand) {
     return make_error(ErrorKind::config, "trust_map_edit",
@@ -58,7 +61,7 @@ std::string key_text(std::string_view agent_id) {
 }
 
 Result<YamlNode> agents_of(std::string_view yaml) {
-    AMOSKYS_TRY(root, parse_yaml_tree(yaml, file_word));
+    AMOSKYS_TRY(root, config::parse_yaml_tree(yaml, file_word, edit_errors));
     const YamlNode* agents = root.find("agents");
     if (agents == nullptr ||
         (agents->kind != YamlNode::Kind::map && agents->kind != YamlNode::Kind::null))

@@ -142,6 +142,9 @@ struct ModuleInfo {
     Duration spool_sync = {};
     ServiceFactory make_service = nullptr;
     std::span<const Verb> verbs;  // tools and multi-verb modules (score, inspect, pki)
+    // A tool below another one: `score rules list` is verb `list` of module `rules`, part of
+    // `score`.
+    std::string_view part_of = {};
     const ExtractorKind* extractor = nullptr;
     const ModelKind* model = nullptr;
     std::vector<DataFile> (*data_files)() = nullptr;

@@ -56,10 +56,30 @@ class Nouns(harness.AmoskysTest):
                                            "--model", "iforest", "--seed", "0")}
         return told
 
+    def make_alerts(self):
+        """Of the processes of this host, by a rule that takes any of them; in a log of their own."""
+        state = self.folder / "processes"
+        rule = self.folder / "any.yml"
+        rule.write_text("title: Any program\nname: any\ntags: [attack.t1059]\nlevel: low\n"
+                        "logsource: {product: linux, category: process_creation}\n"
+                        "detection: {s: {Image|exists: true}, condition: s}\n"
+                        "falsepositives: [all]\namoskys: {group-by: [device], responses: [look]}\n")
+        self.ok("pki", "init", state=state)
+        bus, addresses = self.start_bus(state=state)
+        self.ok("agent", "proc", "--once", "--bus", addresses["listen"], state=state)
+        self.assertEqual(self.stop(bus), 0)
+        told = {"rule": self.ok_json("score", "rules", "list", "--own", rule)[0],
+                "rule_explanation": self.ok_json("score", "rules", "explain", "any", "--rules", rule),
+                "rule_match": self.ok_ndjson("score", "rules", "test", rule, "--limit", "1", state=state)[0]}
+        self.ok("score", "rules", "run", "--own", "--rules", rule, state=state)
+        return told | {"alert": self.ok_json("score", "alerts", "list", state=state)[0],
+                       "device_trust": self.ok_json("score", "alerts", "devices", state=state)[0]}
+
     def make_all(self):
         told = {"key_file": self.ok_json("pki", "init", "--agent", "edge-1")[0]}
         told |= self.make_log()
         told |= self.make_scores()
+        told |= self.make_alerts()
         told["rotation_step"] = self.ok_json("pki", "rotate", "agent", "edge-1")[0]
         told["certificate"] = self.ok_json("pki", "list")[0]
         told["trusted_agent"] = self.ok_json("pki", "trust", "accept-reset", "edge-1/snmp")[0]

@@ -33,7 +33,7 @@ FENCES = {
     "net-snmp/": [],
     "pcap": ["modules/collectors/flow/"],
     "nlohmann/": ["core/json/", "core/config/"],
-    "yaml-cpp/": ["core/config/", "core/crypto/trust_map", "core/crypto/yaml_tree", "modules/collectors/snmp/"],
+    "yaml-cpp/": ["core/config/", "modules/collectors/snmp/"],
     "boost/asio/ssl": ["core/io/", "core/link/"],
     "zstd.h": ["core/base/fast_zstd", "core/link/"],
     "snappy": ["core/table/"],

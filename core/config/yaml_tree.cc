@@ -1,6 +1,5 @@
-#include "core/crypto/yaml_tree.h"
+#include "core/config/yaml_tree.h"
 
-#include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
@@ -11,12 +10,13 @@
 #include <streambuf>
 
 #include "core/base/text.h"
+#include "core/config/yaml_file.h"
 
-namespace amoskys::crypto {
+namespace amoskys::config {
 namespace {
 
-constexpr std::size_t max_size_bytes = 4U << 20U;
-constexpr std::size_t max_depth = 16;
+constexpr std::size_t max_tree_bytes = 4U << 20U;
+constexpr std::size_t max_tree_depth = 16;
 
 // Ends the walk from within yaml-cpp's callbacks; never leaves this file.
 class Refused : public std::runtime_error {
@@ -53,6 +53,7 @@ class TreeBuilder final : public YAML::EventHandler {
         refuse_extras(mark, tag, anchor);
         YamlNode scalar = node(mark, YamlNode::Kind::scalar);
         scalar.text = value;
+        scalar.quoted = tag == "!";
         add(std::move(scalar), mark);
     }
     void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -90,8 +91,8 @@ class TreeBuilder final : public YAML::EventHandler {
             throw Refused(mark, "type tags (!!name) are not allowed");
     }
     void open(const YAML::Mark& mark, YamlNode::Kind kind, YAML::EmitterStyle::value style) {
-        if (stack_.size() >= max_depth)
-            throw Refused(mark, fmt::format("nested more than {} deep", max_depth));
+        if (stack_.size() >= max_tree_depth)
+            throw Refused(mark, "nested more than " + std::to_string(max_tree_depth) + " deep");
         if (!stack_.empty() && stack_.back().node.kind == YamlNode::Kind::map &&
             !stack_.back().has_key)
             throw Refused(mark, "a key has to be one word");
@@ -119,8 +120,7 @@ class TreeBuilder final : public YAML::EventHandler {
             if (added.kind != YamlNode::Kind::scalar || added.text.empty())
                 throw Refused(mark, "an empty key");
             if (!frame.keys.insert(added.text).second)
-                throw Refused(mark, fmt::format("`{}` stands here a second time",
-                                                printable(added.text.substr(0, 64))));
+                throw Refused(mark, "`" + excerpt(added.text) + "` stands here a second time");
             frame.node.entries.emplace_back(std::move(added), YamlNode());
             frame.has_key = true;
         }
@@ -130,9 +130,8 @@ class TreeBuilder final : public YAML::EventHandler {
     std::vector<Frame> stack_;
 };
 
-Error yaml_error(std::string_view name, int line, int column, std::string_view text) {
-    return make_error(ErrorKind::config, "trust_map_yaml",
-                      fmt::format("{}:{}:{}: {}", name, line + 1, column + 1, text));
+Error yaml_error(const YamlErrors& errors, const std::string& message) {
+    return make_error(errors.kind, errors.code, message);
 }
 
 }  // namespace
@@ -145,34 +144,47 @@ const YamlNode* YamlNode::find(std::string_view key) const {
 }
 
 std::string yaml_position(std::string_view name, const YamlNode& node) {
-    return fmt::format("{}:{}:{}", name, node.line + 1, node.column + 1);
+    return position_text(name, node.line, node.column);
 }
 
-Result<YamlNode> parse_yaml_tree(std::string_view text, std::string_view name) {
-    if (text.size() > max_size_bytes)
-        return make_error(
-            ErrorKind::config, "trust_map_yaml",
-            fmt::format("{}: {} bytes; allowed are {}", name, text.size(), max_size_bytes));
+Result<std::vector<YamlNode>> parse_yaml_documents(std::string_view text, std::string_view name,
+                                                   const YamlErrors& errors, std::size_t most) {
+    const std::string where(name);
+    if (text.size() > max_tree_bytes)
+        return yaml_error(errors, where + ": " + std::to_string(text.size()) +
+                                      " bytes; allowed are " + std::to_string(max_tree_bytes));
     if (!valid_utf8(text))
-        return make_error(ErrorKind::config, "trust_map_yaml",
-                          fmt::format("{}: not UTF-8 text", name));
+        return yaml_error(errors, where + ": not UTF-8 text");
     ViewBuffer buffer(text);
     std::istream stream(&buffer);
+    std::vector<YamlNode> documents;
     try {
         YAML::Parser parser(stream);
-        TreeBuilder builder;
-        parser.HandleNextDocument(builder);
-        YamlNode root = builder.take();
-        TreeBuilder second;
-        if (parser.HandleNextDocument(second))
-            return make_error(ErrorKind::config, "trust_map_yaml",
-                              fmt::format("{}: a second document; allowed is one", name));
-        return root;
+        // Never beyond `most`: before a stray "," yaml-cpp finds empty documents without end.
+        for (TreeBuilder builder; parser.HandleNextDocument(builder); builder = TreeBuilder()) {
+            if (documents.size() == most)
+                return yaml_error(errors,
+                                  where + (most == 1 ? ": a second document; allowed is one"
+                                                     : ": more documents than the " +
+                                                           std::to_string(most) + " allowed"));
+            documents.push_back(builder.take());
+        }
     } catch (const Refused& refused) {
-        return yaml_error(name, refused.line, refused.column, refused.what());
+        return yaml_error(
+            errors, position_text(name, refused.line, refused.column) + ": " + refused.what());
     } catch (const YAML::Exception& broken) {
-        return yaml_error(name, broken.mark.line, broken.mark.column, printable(broken.msg));
+        return yaml_error(errors, position_text(name, broken.mark.line, broken.mark.column) + ": " +
+                                      printable(broken.msg));
     }
+    if (documents.empty())
+        documents.emplace_back();
+    return documents;
 }
 
-}  // namespace amoskys::crypto
+Result<YamlNode> parse_yaml_tree(std::string_view text, std::string_view name,
+                                 const YamlErrors& errors) {
+    AMOSKYS_TRY(documents, parse_yaml_documents(text, name, errors, 1));
+    return std::move(documents.front());
+}
+
+}  // namespace amoskys::config
