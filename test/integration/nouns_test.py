@@ -57,7 +57,8 @@ class Nouns(harness.AmoskysTest):
         return told
 
     def make_all(self):
-        told = {"key_file": self.ok_json("pki", "init", "--agent", "edge-1")[0]}
+        told = {"key_file": self.ok_json("pki", "init", "--agent", "edge-1")[0],
+                "dash_token": self.ok_json("dash", "token", "alice")}
         told |= self.make_log()
         told |= self.make_scores()
         told["rotation_step"] = self.ok_json("pki", "rotate", "agent", "edge-1")[0]
