@@ -150,8 +150,8 @@ std::array<double, 3> duckdb(const std::filesystem::path& folder) {
     std::array<double, 3> out{};
     const std::string source = AMOSKYS_SOURCE_DIR;
     const std::string command =
-        "readers=$('" + source + "/packaging/parquet_readers/install' --where) && node '" + source +
-        "/bench/etl/duckdb_write.mjs' \"$readers\" '" + folder.string() + "'";
+        "readers=$('" + source + "/packaging/npm_install' parquet_readers --where) && node '" +
+        source + "/bench/etl/duckdb_write.mjs' \"$readers\" '" + folder.string() + "'";
     std::FILE* pipe = ::popen(command.c_str(), "r");
     if (pipe == nullptr || std::fscanf(pipe, "%lf %lf %lf", &out[0], &out[1], &out[2]) != 3)
         out = {};

@@ -128,7 +128,11 @@ Result<Command> find_command(std::vector<std::string>& arguments) {
         if (builtin.name == word)
             return Command{Command::Kind::builtin, word, nullptr, nullptr, &builtin};
     const ModuleInfo* info = module::find_module(word);
-    if (info != nullptr && info->kind == Kind::service)
+    const bool names_verb = info != nullptr && !arguments.empty() &&
+                            std::ranges::any_of(info->verbs, [&](const Verb& verb) {
+                                return verb.name == arguments.front();
+                            });
+    if (info != nullptr && info->kind == Kind::service && !names_verb)
         return Command{Command::Kind::service, word, info};
     if (info != nullptr && !info->verbs.empty() && info->part_of.empty())
         return find_verb(*info, arguments);

@@ -7,6 +7,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/error.hpp>
+#include <span>
 
 #include "core/crypto/certificate.h"
 #include "core/crypto/pki.h"
@@ -17,14 +18,27 @@ namespace {
 constexpr unsigned char alpn_wire[] = {9, 'a', 'm', 'o', 's', 'k', 'y', 's', '/', '1'};
 constexpr std::string_view alpn_name = "amoskys/1";
 
-int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
-                unsigned in_size, void*) {
+constexpr unsigned char http_wire[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+
+int choose_protocol(std::span<const unsigned char> own, const unsigned char** out,
+                    unsigned char* out_size, std::span<const unsigned char> offered) {
     unsigned char* chosen = nullptr;
-    if (SSL_select_next_proto(&chosen, out_size, alpn_wire, sizeof alpn_wire, in, in_size) !=
-        OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&chosen, out_size, own.data(), static_cast<unsigned>(own.size()),
+                              offered.data(),
+                              static_cast<unsigned>(offered.size())) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
+}
+
+int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                unsigned in_size, void*) {
+    return choose_protocol(alpn_wire, out, out_size, {in, in_size});
+}
+
+int select_http(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                unsigned in_size, void*) {
+    return choose_protocol(http_wire, out, out_size, {in, in_size});
 }
 
 Error file_error(std::string_view what, const std::filesystem::path& file) {
@@ -45,11 +59,12 @@ Result<> require_readable(const std::filesystem::path& file) {
 }
 
 Result<> load_files(SSL_CTX* ctx, const TlsFiles& files) {
-    for (const auto& file : {files.ca_cert, files.cert, files.key})
+    const bool has_ca = !files.ca_cert.empty();
+    for (const auto& file : {has_ca ? files.ca_cert : files.cert, files.cert, files.key})
         AMOSKYS_TRY_VOID(require_readable(file));
     AMOSKYS_TRY_VOID(crypto::require_private(files.key));
     ERR_clear_error();
-    if (SSL_CTX_load_verify_locations(ctx, files.ca_cert.c_str(), nullptr) != 1)
+    if (has_ca && SSL_CTX_load_verify_locations(ctx, files.ca_cert.c_str(), nullptr) != 1)
         return file_error("CA certificate", files.ca_cert);
     if (SSL_CTX_use_certificate_chain_file(ctx, files.cert.c_str()) != 1)
         return file_error("certificate", files.cert);
@@ -197,6 +212,16 @@ Result<TlsContext> make_server_context(const TlsFiles& files) {
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, nullptr);
     // Names of acceptable issuers, so that a client with several certificates can choose.
     SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(files.ca_cert.c_str()));
+    return context;
+}
+
+Result<TlsContext> make_https_context(const TlsFiles& files) {
+    AMOSKYS_TRY(context, make_context(files));
+    SSL_CTX* ctx = context.get();
+    SSL_CTX_set_alpn_select_cb(ctx, select_http, nullptr);
+    SSL_CTX_set_verify(ctx, files.ca_cert.empty() ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, refuse_weak);
+    if (!files.ca_cert.empty())
+        SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(files.ca_cert.c_str()));
     return context;
 }
 

@@ -27,6 +27,9 @@ struct TlsFiles {
 using TlsContext = std::shared_ptr<SSL_CTX>;
 Result<TlsContext> make_server_context(const TlsFiles& files);
 Result<TlsContext> make_client_context(const TlsFiles& files);
+// For browsers: TLS 1.3, ALPN "http/1.1". Of a client a certificate by ca_cert is asked for, and
+// one that is given must hold; an empty ca_cert asks for none.
+Result<TlsContext> make_https_context(const TlsFiles& files);
 UnixNanos certificate_not_after_ns(SSL_CTX* context);  // of the own one
 
 // Client side, before the handshake: the name or address that the server's certificate must bear,

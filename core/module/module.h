@@ -78,6 +78,8 @@ struct ServiceContext {
     std::shared_ptr<const void> config;
     std::filesystem::path state_dir;
     ServiceHost& host;
+    const config::Loaded* loaded =
+        nullptr;  // the whole configuration, of a service that runs verbs
 };
 
 class Service {

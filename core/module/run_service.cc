@@ -108,7 +108,8 @@ Result<> run_service(const ModuleInfo& info, const ServiceRun& options, const Ru
                                             .metrics = run.metrics,
                                             .config = request.loaded.section(info.config_root),
                                             .state_dir = request.state_dir,
-                                            .host = host}));
+                                            .host = host,
+                                            .loaded = &request.loaded}));
     run.service = std::move(service);
     io::TaskGroup group(run.io);
     io::Signals signals(run.io);

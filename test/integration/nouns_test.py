@@ -76,7 +76,8 @@ class Nouns(harness.AmoskysTest):
                        "device_trust": self.ok_json("score", "alerts", "devices", state=state)[0]}
 
     def make_all(self):
-        told = {"key_file": self.ok_json("pki", "init", "--agent", "edge-1")[0]}
+        told = {"key_file": self.ok_json("pki", "init", "--agent", "edge-1")[0],
+                "dash_token": self.ok_json("dash", "token", "alice")}
         told |= self.make_log()
         told |= self.make_scores()
         told |= self.make_alerts()

@@ -7,7 +7,7 @@ import harness
 def _readers():
     """The folder of Parquet readers, or None."""
     try:
-        found = subprocess.run([harness.SOURCE / "packaging/parquet_readers/install", "--where"], capture_output=True, text=True)
+        found = subprocess.run([harness.SOURCE / "packaging/npm_install", "parquet_readers", "--where"], capture_output=True, text=True)
         subprocess.run(["node", "--version"], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None

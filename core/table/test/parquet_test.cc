@@ -99,7 +99,7 @@ void check_readers(const Case& table) {
     REQUIRE(write_file_atomic(folder.path / "expected.json", json::dump(expected), 0644));
 
     const std::string source = AMOSKYS_SOURCE_DIR;
-    Output where = run_command(source + "/packaging/parquet_readers/install --where");
+    Output where = run_command(source + "/packaging/npm_install parquet_readers --where");
     if (where.status != 0 || run_command("node --version").status != 0) {
         WARN("no readers of Parquet here (packaging/setup --test installs them): not compared");
         return;

@@ -309,8 +309,10 @@ Result<> BusService::stop(Result<> outcome) {
         writer_->stop();
     writer_.reset();
     write_last_checkpoint();
-    announced_.reset();
+    if (announced_)
+        announced_->end_readers();
     log_.reset();
+    announced_.reset();
     log::info("bus", "stopped", "the log is closed",
               {{"took", format_duration(clock_.steady() - begun)}});
     return outcome;

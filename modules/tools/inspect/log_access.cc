@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/wal/shared.h"
 #include "modules/tools/inspect/legacy_log.h"
 
 namespace amoskys::modules::inspect {
@@ -11,7 +12,7 @@ std::filesystem::path log_folder(const module::ToolContext& context, const std::
     return option.empty() ? context.state_dir / "wal" : std::filesystem::path(option);
 }
 
-Result<std::unique_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
+Result<std::shared_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
                                                    const std::string& option) {
     const std::filesystem::path folder = log_folder(context, option);
     std::error_code failed;
@@ -27,16 +28,16 @@ Result<std::unique_ptr<wal::Log>> open_for_reading(const module::ToolContext& co
         return make_error(ErrorKind::no_input, "wal_missing", "no log at " + folder.string(),
                           "--state-dir or --log says where it is; a bus makes it, or "
                           "`amoskys inspect import`");
-    wal::Options options;
-    options.read_only = true;
-    return wal::Log::open(folder, options);
+    return wal::open_reader(folder);
 }
 
-Result<std::unique_ptr<wal::Log>> open_any_for_reading(const module::ToolContext& context,
+Result<std::shared_ptr<wal::Log>> open_any_for_reading(const module::ToolContext& context,
                                                        const std::string& option) {
     std::error_code failed;
-    if (!option.empty() && std::filesystem::is_regular_file(option, failed))
-        return open_legacy_log(option);
+    if (!option.empty() && std::filesystem::is_regular_file(option, failed)) {
+        AMOSKYS_TRY(log, open_legacy_log(option));
+        return std::shared_ptr<wal::Log>(std::move(log));
+    }
     return open_for_reading(context, option);
 }
 

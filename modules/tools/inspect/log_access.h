@@ -20,11 +20,12 @@ inline constexpr std::uint64_t step_bytes = 16ULL << 20;
 // --log, else STATE/wal.
 std::filesystem::path log_folder(const module::ToolContext& context, const std::string& option);
 
-// no_input "wal_missing" where there is no log; usage "wal_is_file" where it is one file.
-Result<std::unique_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
+// The handle that this process has already, or a new one; no_input "wal_missing" where there is no
+// log, usage "wal_is_file" where it is one file.
+Result<std::shared_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
                                                    const std::string& option);
 // Also where it is a file of the earlier system (legacy_log.h).
-Result<std::unique_ptr<wal::Log>> open_any_for_reading(const module::ToolContext& context,
+Result<std::shared_ptr<wal::Log>> open_any_for_reading(const module::ToolContext& context,
                                                        const std::string& option);
 
 // [since, until) from two options; "" leaves that end open.

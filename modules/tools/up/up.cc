@@ -1,4 +1,4 @@
-// `amoskys up`: bus, collectors, etl and score of one machine in one process.
+// `amoskys up`: bus, collectors, etl, score and page of one machine in one process.
 #include <algorithm>
 #include <array>
 #include <boost/asio/co_spawn.hpp>
@@ -24,6 +24,7 @@ struct UpOptions {
     Duration every = std::chrono::seconds(60);
     Duration look_back = std::chrono::hours(24);
     Duration run_for = Duration(0);
+    bool no_page = false;
     std::string ready_file;
 };
 constexpr std::array up_table{
@@ -32,6 +33,7 @@ constexpr std::array up_table{
     option<&UpOptions::look_back>("look_back", "", "how much of the log each run reads",
                                   {.min = 60, .max = 31536000}),
     option<&UpOptions::run_for>("run_for", "", "stop after so long (0: until Ctrl-C)"),
+    option<&UpOptions::no_page>("no_page", "", "do not serve the page of `dash`"),
     option<&UpOptions::ready_file>("ready_file", "",
                                    "file that gets one JSON object with the addresses in use"),
 };
@@ -55,6 +57,8 @@ struct Running {
     metrics::Registry metrics;
     std::unique_ptr<UpHost> host;
     std::unique_ptr<module::Service> bus;
+    std::unique_ptr<UpHost> page_host;
+    std::unique_ptr<module::Service> page;
     std::vector<std::unique_ptr<module::Pipeline>> pipelines;
     std::unique_ptr<io::DedicatedThread> worker;
     Result<> outcome;
@@ -152,6 +156,44 @@ io::Task<void> supervise(Running& run, io::TaskGroup& group) {
     run.io.stop();
 }
 
+void write_ready_file(const Running& run, const Json& addresses) {
+    if (run.options.ready_file.empty())
+        return;
+    if (const Result<> done =
+            write_file_atomic(run.options.ready_file, json::dump(addresses) + "\n", 0644);
+        !done)
+        log::error("up", "ready_file_failed", done.error().message);
+}
+
+// The start ends with the page's address. A busy default port costs the page only.
+io::Task<Result<>> serve_page(Running& run, const ModuleInfo& dash, Json addresses) {
+    run.page_host = std::make_unique<UpHost>([&run, &addresses](const Json& page) {
+        addresses["page"] = page.value("url", std::string());
+        write_ready_file(run, addresses);
+        log::info("up", "page", "open it in a browser",
+                  {{"url", page.value("url", std::string())}});
+    });
+    auto made = dash.make_service({.io = run.io,
+                                   .clock = system_clock(),
+                                   .metrics = run.metrics,
+                                   .config = run.context.loaded.section(dash.config_root),
+                                   .state_dir = run.context.state_dir,
+                                   .host = *run.page_host,
+                                   .loaded = &run.context.loaded});
+    if (!made)
+        co_return made.error();
+    run.page = std::move(*made);
+    io::Task<Result<>> serving = run.page->run();
+    const Result<> ended = co_await std::move(serving);
+    const bool busy = !ended && ended.error().code == "address_in_use" &&
+                      !run.context.loaded.was_set("dash.listen");
+    if (!busy)
+        co_return ended;
+    log::warning("up", "no_page", ended.error().message + "; going on without the page");
+    write_ready_file(run, addresses);
+    co_return Result<>();
+}
+
 void on_ready(Running& run, io::TaskGroup& group, const Json& addresses) {
     const Result<> opened = open_pipelines(run, addresses.value("listen", std::string()));
     if (!opened) {
@@ -164,15 +206,15 @@ void on_ready(Running& run, io::TaskGroup& group, const Json& addresses) {
         io::Task<Result<>> task = pipeline->run();
         group.spawn(pipeline->lane(), std::move(task));
     }
-    if (!run.options.ready_file.empty())
-        if (const Result<> done =
-                write_file_atomic(run.options.ready_file, json::dump(addresses) + "\n", 0644);
-            !done)
-            log::error("up", "ready_file_failed", done.error().message);
     log::info("up", "running", "Ctrl-C stops",
               {{"bus", addresses.value("listen", std::string())},
                {"http", addresses.value("http", std::string())},
                {"state", run.context.state_dir.string()}});
+    const ModuleInfo* dash = module::find_module("dash");
+    if (run.options.no_page || dash == nullptr)
+        return write_ready_file(run, addresses);
+    io::Task<Result<>> page = serve_page(run, *dash, addresses);
+    group.spawn("page", std::move(page));
 }
 
 Result<> up(module::ToolContext& context) {
@@ -208,6 +250,7 @@ Result<> up(module::ToolContext& context) {
     run.io.run();
     run.worker.reset();  // ends the readers of the log before the log
     run.pipelines.clear();
+    run.page.reset();
     run.bus.reset();
     if (!run.outcome && run.outcome.error().code == "done")
         return {};
@@ -215,7 +258,7 @@ Result<> up(module::ToolContext& context) {
 }
 
 constexpr std::array verb_table{
-    module::Verb{"", "bus, this host's collectors, etl and score in one process", up_table,
+    module::Verb{"", "bus, this host's collectors, etl, score and page in one process", up_table,
                  config::make_config<UpOptions>, up,
                  "amoskys up\namoskys up --set agent.snmp.target=udp:127.0.0.1:161"},
 };
@@ -226,11 +269,12 @@ extern const module::ModuleInfo up_module;
 constinit const module::ModuleInfo up_module{
     .name = "up",
     .kind = module::Kind::tool,
-    .summary = "everything on one machine: bus, collectors, etl and score in one process",
+    .summary = "everything on one machine: bus, collectors, etl, score and page in one process",
     .details =
         "Makes keys on first start. Collects processes and host metrics, and SNMP where "
         "agent.snmp.target "
-        "is set; every minute turns the log's last day into features and scores them.",
+        "is set; every minute turns the log's last day into features and scores them; serves the "
+        "page of `dash`.",
     .verbs = verb_table,
 };
 
