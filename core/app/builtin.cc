@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -125,35 +126,109 @@ std::string roff(std::string_view text) {
     return out;
 }
 
+std::string page_name(const Command& command) {
+    std::string name = command.words.empty() ? "amoskys" : "amoskys-" + command.words;
+    std::replace(name.begin(), name.end(), ' ', '-');
+    return name;
+}
+
+std::string upper(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    return out;
+}
+
+// Headlines of the help text become sections.
+std::string roff_body(std::string_view help) {
+    std::string out;
+    for (std::string_view line : split(help, '\n')) {
+        constexpr std::string_view usage = "Usage: ";
+        const bool is_usage = line.starts_with(usage);
+        const bool is_head = line.ends_with(':') && line.front() >= 'A' && line.front() <= 'Z';
+        if (is_usage)
+            out += ".fi\n.SH SYNOPSIS\n.nf\n" + roff(line.substr(usage.size())) +
+                   ".fi\n.SH DESCRIPTION\n.nf\n";
+        else if (is_head)
+            out += ".fi\n.SH " + upper(line.substr(0, line.size() - 1)) + "\n.nf\n";
+        else
+            out += roff(line);
+    }
+    return out + ".fi\n";
+}
+
+std::string man_page(const Command& command) {
+    std::string_view summary = "telemetry pipeline in one executable";
+    if (command.verb != nullptr)
+        summary = command.verb->summary;
+    else if (command.info != nullptr)
+        summary = command.info->summary;
+    else if (command.builtin != nullptr)
+        summary = command.builtin->summary;
+    else if (command.kind == Command::Kind::all_collectors)
+        summary = agent_summary;
+    const std::string title = page_name(command);
+    const std::string body =
+        command.kind == Command::Kind::none ? general_help() : command_help(command);
+    return ".TH \"" + title +
+           "\" 1 \"" AMOSKYS_DATE "\" \"amoskys " AMOSKYS_VERSION "\"\n.SH NAME\n" +
+           roff(title + " - " + std::string(summary)) + roff_body(body);
+}
+
+// Every command that has a page, the groups among them.
+Result<std::vector<Command>> all_commands() {
+    std::vector<Command> out{Command{}};
+    const auto add = [&out](std::vector<std::string> words) -> Result<> {
+        words.emplace_back("--help");  // allows a group's name without a verb
+        AMOSKYS_TRY(command, find_command(words));
+        out.push_back(command);
+        return {};
+    };
+    for (const Entry& entry : entries())
+        AMOSKYS_TRY_VOID(add({std::string(entry.name)}));
+    AMOSKYS_TRY_VOID(add({"agent", "run"}));
+    for (const module::ModuleInfo* info : module::all_modules()) {
+        if (info->kind == module::Kind::collector)
+            AMOSKYS_TRY_VOID(add({"agent", std::string(info->name)}));
+        for (const module::Verb& verb : info->verbs)
+            if (!verb.name.empty())
+                AMOSKYS_TRY_VOID(add({std::string(info->name), std::string(verb.name)}));
+    }
+    return out;
+}
+
 Result<> show_man(BuiltinContext& context) {
     std::vector<std::string> words = context.arguments;
-    std::string title = "amoskys";
-    std::string summary = "telemetry pipeline in one executable";
-    std::string body = general_help();
-    if (!words.empty()) {
-        words.emplace_back("--help");  // allows a group name without a verb
-        AMOSKYS_TRY(command, find_command(words));
-        title += "\\-" + command.words;
-        summary = command.verb != nullptr      ? std::string(command.verb->summary)
-                  : command.info != nullptr    ? std::string(command.info->summary)
-                  : command.builtin != nullptr ? std::string(command.builtin->summary)
-                                               : std::string(agent_summary);
-        body = command_help(command);
+    if (words.size() == 1 && words[0].find('/') != std::string::npos) {
+        AMOSKYS_TRY_VOID(make_directories(words[0], 0755));
+        AMOSKYS_TRY(commands, all_commands());
+        for (const Command& command : commands)
+            AMOSKYS_TRY_VOID(write_file_atomic(fs::path(words[0]) / (page_name(command) + ".1"),
+                                               man_page(command), 0644));
+        return {};
     }
-    return write_text(context.out, ".TH \"" + title +
-                                       "\" 1 \"\" \"amoskys " AMOSKYS_VERSION "\"\n.SH NAME\n" +
-                                       title + " \\- " + roff(summary) + ".SH DESCRIPTION\n.nf\n" +
-                                       roff(body) + ".fi\n");
+    Command command;
+    if (!words.empty()) {
+        words.emplace_back("--help");
+        AMOSKYS_TRY(found, find_command(words));
+        command = found;
+    }
+    return write_text(context.out, man_page(command));
 }
 
 constexpr std::array builtin_table{
-    Builtin{"modules", "the modules of this executable", "", show_modules},
+    Builtin{"modules", "the modules of this executable", "", show_modules, "",
+            "amoskys modules\namoskys modules -o json"},
     Builtin{"completion", "completion for a shell: bash, zsh, fish", "SHELL", show_completion,
-            "bash|zsh|fish"},
-    Builtin{"man", "manual page (roff) of a subcommand", "[SUBCOMMAND [NAME]]", show_man},
+            "bash|zsh|fish",
+            "amoskys completion bash > /usr/share/bash-completion/completions/amoskys"},
+    Builtin{"man", "manual page (roff) of a subcommand; with a / in it: all pages into that folder",
+            "[SUBCOMMAND [NAME] | FOLDER/]", show_man, "",
+            "amoskys man agent snmp\namoskys man ./man1/"},
     Builtin{"install-links", "links for amoskys-bus, amoskys-inspect... in a folder", "DIR",
-            install_links},
-    Builtin{"version", "version, and every library in this executable", "", show_version},
+            install_links, "", "amoskys install-links /usr/local/bin"},
+    Builtin{"version", "version, and every library in this executable", "", show_version, "",
+            "amoskys version -o json"},
 };
 
 constexpr std::array word_table{

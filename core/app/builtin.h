@@ -27,6 +27,7 @@ struct Builtin {
     std::string_view name, summary, usage;
     Result<> (*run)(BuiltinContext& context);
     std::string_view choices = {};  // of its first word, for completion
+    std::string_view examples = {};
 };
 std::span<const Builtin> builtins();
 

@@ -30,6 +30,26 @@ _amoskys() {
 }
 complete -F _amoskys amoskys
 )";
+// Both as a file that zsh loads at the first use and as one that is sourced.
+constexpr std::string_view zsh_script = R"(#compdef amoskys
+_amoskys() {
+    local line
+    local -a found
+    for line in "${(@f)$("${words[1]}" completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+        if [[ "$line" == ":files" ]]; then
+            _files
+        elif [[ -n "$line" ]]; then
+            found+=("$line")
+        fi
+    done
+    (( $#found )) && compadd -- "${found[@]}"
+}
+if [[ "${funcstack[1]}" == _amoskys ]]; then
+    _amoskys "$@"
+else
+    compdef _amoskys amoskys
+fi
+)";
 constexpr std::string_view fish_script = R"(# fish completion for amoskys
 function __amoskys_words
     for line in (amoskys completion words -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)
@@ -222,10 +242,7 @@ Result<> show_completion(BuiltinContext& context) {
     if (words.size() == 1 && shell == "bash")
         return write_text(context.out, bash_script);
     if (words.size() == 1 && shell == "zsh")
-        return write_text(context.out,
-                          "#compdef amoskys\nautoload -U +X bashcompinit && "
-                          "bashcompinit\n" +
-                              std::string(bash_script));
+        return write_text(context.out, zsh_script);
     if (words.size() == 1 && shell == "fish")
         return write_text(context.out, fish_script);
     return make_error(ErrorKind::usage, "usage", "completion: bash, zsh or fish is wanted",

@@ -20,6 +20,25 @@ std::string indented(std::string_view text) {
     return out;
 }
 
+// The examples of a command's page; of a tool with verbs the first of each verb.
+std::string examples_of(const Command& command) {
+    if (command.builtin != nullptr)
+        return std::string(command.builtin->examples);
+    if (command.verb != nullptr)
+        return std::string(command.verb->examples);
+    if (command.kind == Command::Kind::all_collectors)
+        return command.words == "agent" ? "amoskys agent proc --once --stdout -o ndjson\n"
+                                          "amoskys agent run --bus 127.0.0.1:50051"
+                                        : "amoskys agent run --bus 127.0.0.1:50051\n"
+                                          "amoskys agent run --once --set agent.collectors=proc";
+    if (command.kind != Command::Kind::tool)
+        return "";  // in the details of the module
+    std::string out;
+    for (const module::Verb& verb : command.info->verbs)
+        out += std::string(verb.examples.substr(0, verb.examples.find('\n'))) + "\n";
+    return out;
+}
+
 std::string usage_line(const Command& command) {
     std::string line = "Usage: amoskys [GLOBAL] " + command.words;
     if (command.kind == Command::Kind::builtin)
@@ -92,8 +111,8 @@ std::string command_help(const Command& command) {
         out += std::string(agent_summary) + "\n";
     if (command.info != nullptr && !command.info->details.empty())
         out += "\n" + std::string(trim(command.info->details)) + "\n";
-    if (command.verb != nullptr && !command.verb->examples.empty())
-        out += "\nExamples:\n" + indented(command.verb->examples);
+    if (const std::string examples = examples_of(command); !examples.empty())
+        out += "\nExamples:\n" + indented(examples);
     out += names_of(command);
     if (command.info != nullptr && !command.info->privileges.empty()) {
         out += "\nPrivileges:\n";

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "core/base/clock.h"
+#include "core/base/owner.h"
 
 namespace amoskys {
 
@@ -40,10 +41,25 @@ Result<> create_with(const fs::path& path, std::string_view content, unsigned mo
     }
     if (::fchmod(fd.get(), mode) != 0)
         return errno_error("file_mode", "cannot set the mode of " + path.string(), errno);
+    give_to_owner_of_folder(fd.get(), path);
     return write_all(fd.get(), content, path);
 }
 
 }  // namespace
+
+void give_to_owner_of_folder(int fd, const fs::path& path) {
+    if (::geteuid() != 0)
+        return;
+    struct stat made {
+    }, folder{};
+    const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    if (::fstat(fd, &made) != 0 || ::stat(parent.c_str(), &folder) != 0)
+        return;
+    // A file with a second name may be another one, linked here for root to give away.
+    const bool of_root = made.st_uid == 0 && (S_ISDIR(made.st_mode) || made.st_nlink == 1);
+    if (of_root && folder.st_uid != 0) [[maybe_unused]]
+        const int given = ::fchown(fd, folder.st_uid, folder.st_gid);
+}
 
 FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
     if (this != &other) {
@@ -132,9 +148,15 @@ Result<> make_directories(const fs::path& path, unsigned mode) {
     fs::path so_far;
     for (const fs::path& part : path) {
         so_far /= part;
-        if (::mkdir(so_far.c_str(), mode) == 0 || errno == EEXIST)
+        if (::mkdir(so_far.c_str(), mode) == 0) {
+            const FileDescriptor made(
+                ::open(so_far.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+            give_to_owner_of_folder(made.get(), so_far);
             continue;
+        }
         const int e = errno;
+        if (e == EEXIST)
+            continue;
         Error error =
             errno_error("directory_create", "cannot create the folder " + so_far.string(), e);
         if (error.kind == ErrorKind::no_input)

@@ -44,6 +44,12 @@ function(amoskys_write_version_header target out)
     if(NOT failed)
         set(AMOSKYS_COMMIT "${commit}")
     endif()
+    string(TIMESTAMP AMOSKYS_DATE "%Y-%m-%d" UTC)
+    execute_process(COMMAND git -C "${CMAKE_SOURCE_DIR}" log -1 --format=%cs
+        OUTPUT_VARIABLE date OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed ERROR_QUIET)
+    if(NOT failed)
+        set(AMOSKYS_DATE "${date}")
+    endif()
     set(manifest "${CMAKE_SOURCE_DIR}/packaging/third_party/versions.txt")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${manifest}")
     file(STRINGS "${manifest}" lines REGEX "^[^#]")
@@ -76,6 +82,7 @@ function(amoskys_write_version_header target out)
 
 #define AMOSKYS_VERSION "@PROJECT_VERSION@"
 #define AMOSKYS_COMMIT "@AMOSKYS_COMMIT@"
+#define AMOSKYS_DATE "@AMOSKYS_DATE@"
 #define AMOSKYS_COMPILER "@CMAKE_CXX_COMPILER_ID@ @CMAKE_CXX_COMPILER_VERSION@"
 
 namespace amoskys::app {

@@ -24,10 +24,14 @@ Result<FileDescriptor> open_private(const std::filesystem::path& file, off_t& si
     if (!S_ISREG(info.st_mode))
         return make_error(ErrorKind::permission, "key_file_not_regular",
                           fmt::format("private key {} is not a regular file", file.string()));
-    if ((info.st_mode & 077U) != 0)
+    // What root lays down for a group to read (systemd's credentials, mounted secrets) is as root
+    // wants it.
+    const bool of_root = info.st_uid == 0 && ::geteuid() != 0;
+    if ((info.st_mode & (of_root ? 037U : 077U)) != 0)
         return make_error(
             ErrorKind::permission, "key_file_readable",
-            fmt::format("private key {} has mode {:04o}; only its owner may have access (0600)",
+            fmt::format("private key {} has mode {:04o}; only its owner may have access (0600), or "
+                        "where root owns it, a group too (0440)",
                         file.string(), info.st_mode & 07777U),
             fmt::format("chmod 600 {}", file.string()));
     size_bytes = info.st_size;

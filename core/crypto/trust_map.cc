@@ -10,6 +10,7 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "core/config/yaml_tree.h"
+#include "core/crypto/inline_key.h"
 
 namespace amoskys::crypto {
 namespace {
@@ -335,6 +336,22 @@ bool set_permission(Permissions& permissions, std::string_view name) {
     return true;
 }
 
+namespace {
+
+Result<PublicKey> key_at(const std::filesystem::path& folder, const std::filesystem::path& path) {
+    const std::string text = path.string();
+    if (!text.starts_with(inline_key))
+        return load_public_key(folder / path);
+    Bytes raw;
+    if (!from_base64(std::string_view(text).substr(inline_key.size()), raw) ||
+        raw.size() != PublicKey().size())
+        return make_error(ErrorKind::bad_data, "not_a_key",
+                          text + ": base64: wants the 32 bytes of an Ed25519 public key");
+    return parse_public_key(as_text(raw), text);
+}
+
+}  // namespace
+
 std::string_view key_status_name(KeyStatus status) {
     return status == KeyStatus::active     ? "active"
            : status == KeyStatus::retiring ? "retiring"
@@ -358,7 +375,7 @@ Result<std::shared_ptr<const TrustMap>> TrustMap::parse(std::string_view yaml,
                                                         const std::filesystem::path& folder,
                                                         std::string_view file_name) {
     return parse(yaml, file_name,
-                 [&](const std::filesystem::path& path) { return load_public_key(folder / path); });
+                 [&](const std::filesystem::path& path) { return key_at(folder, path); });
 }
 
 Result<std::shared_ptr<const TrustMap>> TrustMap::parse(std::string_view yaml,

@@ -16,15 +16,20 @@ struct TaskGroup::Impl {
     struct Entry {
         std::string name;
         asio::cancellation_signal signal;
-        bool ended = false;
+        bool started = false, ended = false;
     };
+
+    // asio would throw, where nobody can catch it, for a task that is cancelled between co_spawn
+    // and its first step: such a one is cancelled in that step.
+    static Task<Result<>> run_guarded(std::shared_ptr<Impl> impl, std::shared_ptr<Entry> entry,
+                                      Task<Result<>> task);
 
     void cancel() {
         cancelled = true;
         // A cancelled task may end others, or spawn, while we are at it.
         auto copy = entries;
         for (const auto& entry : copy)
-            if (!entry->ended)
+            if (entry->started && !entry->ended)
                 entry->signal.emit(asio::cancellation_type::all);
     }
 
@@ -47,20 +52,20 @@ struct TaskGroup::Impl {
     bool cancelled = false;
 };
 
-namespace {
-
-Task<Result<>> run_guarded(std::string name, Task<Result<>> task) {
+Task<Result<>> TaskGroup::Impl::run_guarded(std::shared_ptr<Impl> impl,
+                                            std::shared_ptr<Entry> entry, Task<Result<>> task) {
     co_await asio::this_coro::throw_if_cancelled(false);
+    entry->started = true;
+    if (impl->cancelled)
+        entry->signal.emit(asio::cancellation_type::all);
     try {
         auto result = co_await std::move(task);
         co_return result;
     } catch (const std::exception& e) {
         co_return make_error(ErrorKind::internal, "task_exception",
-                             "task " + name + " ended by an exception: " + e.what());
+                             "task " + entry->name + " ended by an exception: " + e.what());
     }
 }
-
-}  // namespace
 
 TaskGroup::TaskGroup(asio::io_context& io) : impl_(std::make_shared<Impl>(io)) {}
 TaskGroup::~TaskGroup() {
@@ -69,17 +74,14 @@ TaskGroup::~TaskGroup() {
 
 void TaskGroup::spawn(std::string name, Task<Result<>> task) {
     auto entry = std::make_shared<Impl::Entry>();
-    entry->name = name;
+    entry->name = std::move(name);
     impl_->entries.push_back(entry);
-    auto guarded = run_guarded(std::move(name), std::move(task));
-    // An exception_ptr can only be asio's own "cancelled before it started".
+    auto guarded = Impl::run_guarded(impl_, entry, std::move(task));
     auto done = [impl = impl_, entry](std::exception_ptr, Result<> result) {
         impl->end(entry, std::move(result));
     };
     asio::co_spawn(impl_->io, std::move(guarded),
                    asio::bind_cancellation_slot(entry->signal.slot(), std::move(done)));
-    if (impl_->cancelled)
-        entry->signal.emit(asio::cancellation_type::all);
 }
 
 void TaskGroup::cancel() {

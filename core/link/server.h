@@ -48,6 +48,7 @@ class Server {
     // hold them), and so many are gone.
     void prune_begins(WalOffset before);
     void prune_ended(std::uint64_t records);
+    void set_log_limit(std::uint64_t bytes);  // for the metric alone; 0 = none
     const BusState& state() const;
 
   private:

@@ -73,6 +73,7 @@ enum Index : std::size_t {
     subscriber_disconnects,
     pruned,
     identity_conflicts,
+    log_limit,
     count
 };
 
@@ -173,6 +174,8 @@ const MetricInfo* table() {
          "Records that retention removed; their leaf hashes stay"},
         {"amoskys_bus_identity_conflicts", Kind::gauge, "lanes",
          "Lanes that two hosts with one identity take from each other"},
+        {"amoskys_bus_log_limit_bytes", Kind::gauge, "bytes",
+         "Size that retention keeps the log near; 0 = no limit"},
     };
     static_assert(std::size(infos) == count);
     return infos;
@@ -267,6 +270,7 @@ LogGauges::LogGauges(metrics::Registry& r)
       held_records(r.gauge(table()[Index::held_records])),
       readers(r.gauge(table()[Index::readers])),
       identity_conflicts(r.gauge(table()[Index::identity_conflicts])),
+      limit_bytes(r.gauge(table()[Index::log_limit])),
       failed_commits(r.counter(table()[Index::failed_commits])) {}
 
 }  // namespace amoskys::link

@@ -38,7 +38,7 @@ struct LogGauges {
     explicit LogGauges(metrics::Registry& registry);
     metrics::Gauge &queued_bytes, &log_bytes, &log_records, &free_bytes, &oldest_seconds, &segments,
         &damaged_segments, &devices, &healthy, &subscribers, &cursors, &held_records, &readers,
-        &identity_conflicts;
+        &identity_conflicts, &limit_bytes;
     metrics::Counter& failed_commits;
 };
 

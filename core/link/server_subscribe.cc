@@ -75,6 +75,10 @@ void Server::prune_ended(std::uint64_t records) {
     impl_->bus.metrics.pruned.add(records);
 }
 
+void Server::set_log_limit(std::uint64_t bytes) {
+    impl_->gauges.limit_bytes.set(static_cast<double>(bytes));
+}
+
 void Server::Impl::write_cursors() {
     if (bus.pending_cursors.empty())
         return;

@@ -8,7 +8,7 @@
 #include "core/base/check.h"
 #include "core/base/number_text.h"
 #include "core/base/text.h"
-#include "core/metrics/metrics.h"
+#include "core/metrics/process.h"
 
 namespace amoskys::metrics {
 namespace {
@@ -212,6 +212,14 @@ std::string Registry::Impl::text(TextFormat format) const {
         for (const Sample& sample : samples)
             out += sample.name + (sample.labels.empty() ? "" : "{" + sample.labels + "}") + " " +
                    number_text(sample.value) + "\n";
+    }
+    for (const MetricInfo& info : process_metrics()) {
+        Family family;
+        family.kind = info.kind;
+        family.unit = info.unit;
+        family.help = info.help;
+        out += head(std::string(info.name), family, format) + std::string(info.name) + " " +
+               number_text(process_value(info)) + "\n";
     }
     if (format == TextFormat::open_metrics)
         out += "# EOF\n";

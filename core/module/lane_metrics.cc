@@ -92,6 +92,13 @@ std::span<const metrics::MetricInfo> lane_metrics() {
     return infos;
 }
 
+std::span<const metrics::MetricInfo> certificate_metrics() {
+    static constexpr metrics::MetricInfo ends[] = {
+        {"amoskys_agent_certificate_expiry_timestamp_seconds", metrics::Kind::gauge, "seconds",
+         "Unix time at which the agent's certificate ends"}};
+    return ends;
+}
+
 void update_lane_metrics(metrics::Registry& metrics, const std::string& lane,
                          const link::ClientStats& client, const SpoolStats& spool) {
     for (const Row& row : rows) {

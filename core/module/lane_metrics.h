@@ -12,6 +12,7 @@
 namespace amoskys::module {
 
 std::span<const metrics::MetricInfo> lane_metrics();
+std::span<const metrics::MetricInfo> certificate_metrics();
 
 // Sets them from the totals; called now and then by the pipeline, on the io thread.
 void update_lane_metrics(metrics::Registry& metrics, const std::string& lane,

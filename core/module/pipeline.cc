@@ -115,6 +115,7 @@ Result<> Pipeline::prepare(const ModuleInfo& info) {
                                                      : std::filesystem::path(agent.pki_dir)};
     AMOSKYS_TRY(identity, choose_identity(pki, agent.id));
     key_file_ = pki.agent_signing_key(identity);
+    certificate_file_ = pki.agent_cert(identity);
     AMOSKYS_TRY(key, crypto::SigningKey::load(key_file_));
     spool_root_ = agent.spool_dir.empty() ? options_.state_dir / "spool"
                                           : std::filesystem::path(agent.spool_dir);
@@ -193,6 +194,12 @@ io::Task<Result<>> Pipeline::flush_batches() {
         const Result<> flushed = co_await emitter_->flush_if_old();
         AMOSKYS_CO_TRY_VOID(flushed);
     }
+}
+
+void Pipeline::measure_certificate() const {
+    if (const auto certificate = crypto::read_certificate(certificate_file_))
+        metrics_->gauge(certificate_metrics().front())
+            .set(static_cast<double>(certificate->not_after_ns) / 1e9);
 }
 
 Result<> Pipeline::reload_key() {

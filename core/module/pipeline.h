@@ -47,6 +47,9 @@ class Pipeline {
     // at the file by itself). Certificates are read with each connection.
     Result<> reload_key();
 
+    // Sets the gauge of the time at which the agent's certificate, as it is on disk now, ends.
+    void measure_certificate() const;
+
     const std::string& lane() const { return lanes_.front().name; }
     const Spool& spool() const { return *lanes_.front().spool; }
     const link::Client& client() const { return *lanes_.front().client; }
@@ -86,7 +89,7 @@ class Pipeline {
     std::unique_ptr<ThresholdEmitter> thresholds_;  // before emitter_
     std::unique_ptr<Collector> collector_;
     std::string buses_;
-    std::filesystem::path key_file_;
+    std::filesystem::path key_file_, certificate_file_;
 };
 
 }  // namespace amoskys::module

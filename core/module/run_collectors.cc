@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "core/io/http_server.h"
+#include "core/io/service_manager.h"
 #include "core/log/log.h"
 #include "core/module/host_config.h"
 #include "core/module/pipeline.h"
@@ -69,6 +70,8 @@ Result<> add_http(Collecting& run, const std::string& address) {
     if (address.empty())
         return {};
     const auto metrics_page = [&run](const io::HttpRequest& request) {
+        for (const auto& pipeline : run.pipelines)
+            pipeline->measure_certificate();
         const bool open = request.accept.find("application/openmetrics-text") != std::string::npos;
         return io::HttpResponse{
             200,
@@ -169,13 +172,16 @@ Result<> run_collectors(std::span<const ModuleInfo* const> infos, const Collecto
     io::Signals signals(run.io);
     signals.on_stop([&](int signal) {
         run.stop_signal = signal;
+        io::notify_service_manager("STOPPING=1");
         group.cancel();
     });
     signals.on_reload([&run] {
+        io::notify_service_manager("RELOADING=1");
         for (const auto& pipeline : run.pipelines)
             if (const Result<> read = pipeline->reload_key(); !read)
                 log::error("agent", "reload_failed",
                            "the former key stays: " + read.error().message);
+        io::notify_service_manager("READY=1");
     });
     io::Task<Result<>> main_task = options.to_stdout ? print_events(run) : run_pipelines(run);
     group.spawn("collectors", std::move(main_task));
@@ -183,7 +189,9 @@ Result<> run_collectors(std::span<const ModuleInfo* const> infos, const Collecto
         io::Task<Result<>> http = run.http->run();
         group.spawn("http", std::move(http));
     }
+    io::feed_watchdog(group);
     io::asio::co_spawn(run.io, supervise(run, group), io::asio::detached);
+    io::notify_service_manager("READY=1");  // spools are open: what is collected is kept
     run.io.run();
     if (run.outcome.has_error() && run.outcome.error().code == "done")
         return {};

@@ -7,6 +7,7 @@
 
 #include "core/base/file.h"
 #include "core/io/file_watch.h"
+#include "core/io/service_manager.h"
 #include "core/log/log.h"
 #include "core/module/run.h"
 #include "core/module/service_host.h"
@@ -119,6 +120,7 @@ Result<> run_service(const ModuleInfo& info, const ServiceRun& options, const Ru
     });
     signals.on_reload([&] { reload(run, info, request); });
     group.spawn(std::string(info.name), serve(run, group));
+    io::feed_watchdog(group);
     if (!request.config_files.empty())
         group.spawn("configuration files", watch_configuration(run, info, request));
     io::asio::co_spawn(run.io, supervise(run, group), io::asio::detached);

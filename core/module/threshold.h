@@ -118,6 +118,8 @@ class ThresholdEmitter final : public Emitter {
     std::chrono::steady_clock::time_point remembered_at_;
 };
 
+std::span<const metrics::MetricInfo> threshold_metrics();
+
 // Of agent.thresholds; the error begins with its key.
 Result<Thresholds> make_thresholds(const std::vector<std::string>& rules);
 

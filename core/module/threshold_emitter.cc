@@ -7,16 +7,22 @@ namespace {
 
 constexpr auto remember_interval = std::chrono::seconds(1);
 
-constexpr metrics::MetricInfo alarms_metric{
-    "amoskys_agent_alarms_total", metrics::Kind::counter, "alarms",
-    "Alarms raised or changed by thresholds, and their ends"};
-constexpr metrics::MetricInfo active_metric{"amoskys_agent_alarms_active", metrics::Kind::gauge,
-                                            "alarms", "Alarms that go on"};
-constexpr metrics::MetricInfo untracked_metric{
-    "amoskys_agent_thresholds_untracked_total", metrics::Kind::counter, "readings",
-    "Readings not compared with a threshold because too many are followed already"};
+constexpr metrics::MetricInfo threshold_table[] = {
+    {"amoskys_agent_alarms_total", metrics::Kind::counter, "alarms",
+     "Alarms raised or changed by thresholds, and their ends"},
+    {"amoskys_agent_alarms_active", metrics::Kind::gauge, "alarms", "Alarms that go on"},
+    {"amoskys_agent_thresholds_untracked_total", metrics::Kind::counter, "readings",
+     "Readings not compared with a threshold because too many are followed already"},
+};
+constexpr const metrics::MetricInfo& alarms_metric = threshold_table[0];
+constexpr const metrics::MetricInfo& active_metric = threshold_table[1];
+constexpr const metrics::MetricInfo& untracked_metric = threshold_table[2];
 
 }  // namespace
+
+std::span<const metrics::MetricInfo> threshold_metrics() {
+    return threshold_table;
+}
 
 ThresholdEmitter::ThresholdEmitter(Emitter& next, Thresholds thresholds, metrics::Registry& metrics,
                                    std::optional<AlarmMemory> memory)

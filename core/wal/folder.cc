@@ -16,6 +16,7 @@
 #include <mutex>
 #include <set>
 
+#include "core/base/owner.h"
 #include "core/base/text.h"
 
 namespace amoskys::wal {
@@ -64,9 +65,10 @@ std::string lock_owner(int fd) {
 
 Result<FileDescriptor> take_lock(const fs::path& folder) {
     const fs::path file = folder / "lock";
-    FileDescriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    FileDescriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd)
         return errno_error("wal_read_only", "cannot open " + file.string(), errno);
+    give_to_owner_of_folder(fd.get(), file);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK)
             return errno_error("wal_io", "cannot lock " + file.string(), errno);
@@ -196,7 +198,9 @@ void drop_ballast(const fs::path& folder) {
 
 void take_ballast(const fs::path& folder, std::uint64_t bytes) {
     const fs::path file = folder / "ballast";
-    const FileDescriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    const FileDescriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (fd)
+        give_to_owner_of_folder(fd.get(), file);
     if (fd && ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)) != 0)
         drop_ballast(folder);  // a disk this full needs what is left of it
 }

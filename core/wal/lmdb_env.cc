@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "core/base/check.h"
+#include "core/base/owner.h"
 #include "core/wal/failpoint.h"
 #include "core/wal/folder.h"
 
@@ -31,9 +32,16 @@ ByteView from_val(const MDB_val& value) {
 int reserve_lock_file(const std::filesystem::path& file, EnvMode mode) {
     constexpr off_t lock_file_bytes = 64 << 10;
     const std::string name = file.string() + "-lock";
-    const FileDescriptor fd(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    const FileDescriptor fd(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd)
         return mode == EnvMode::read_only ? 0 : errno;  // LMDB itself reads from a read-only disk
+    give_to_owner_of_folder(fd.get(), name);
+    if (mode == EnvMode::write && ::geteuid() == 0) {  // LMDB takes an empty file for a new one
+        const FileDescriptor made(
+            ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+        if (made)
+            give_to_owner_of_folder(made.get(), file);
+    }
     return ::posix_fallocate(fd.get(), 0, lock_file_bytes);
 }
 

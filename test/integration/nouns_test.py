@@ -89,6 +89,7 @@ class Nouns(harness.AmoskysTest):
         told["setting"] = self.ok_json("config", "show", "--effective")[0]
         told["validation"] = self.ok_json("config", "validate")
         told["data_file"] = self.ok_json("config", "dump", self.folder / "dump")[0]
+        told["metric"] = self.ok_json("config", "metrics")[0]
         told["error"] = json.loads(self.fails(64, "nonsense", "-o", "json").splitlines()[-1])
         return told
 

@@ -1,11 +1,13 @@
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include "core/base/bytes.h"
 #include "core/base/clock.h"
 #include "core/base/file.h"
+#include "core/base/test/temp_folder.h"
 #include "core/base/text.h"
 #include "core/base/types.h"
 
@@ -137,4 +139,21 @@ TEST_CASE("files are replaced whole, never overwritten when new, and read within
     CHECK(make_directories(file, 0700).error().kind == ErrorKind::cannot_create);
     CHECK(std::distance(fs::directory_iterator(folder / "a"), fs::directory_iterator()) == 1);
     fs::remove_all(folder);
+}
+
+TEST_CASE("what root makes in a folder of another user belongs to that user") {
+    const TempFolder folder;
+    constexpr uid_t other = 12345;
+    const bool root = ::geteuid() == 0;
+    if (root)
+        REQUIRE(::chown(folder.path.c_str(), other, other) == 0);
+    REQUIRE(make_directories(folder.path / "a" / "b", 0700));
+    REQUIRE(write_file_atomic(folder.path / "a" / "b" / "key", "secret", 0600));
+    REQUIRE(write_new_file(folder.path / "new", "", 0644));
+    for (const char* name : {"a", "a/b", "a/b/key", "new"}) {
+        struct stat info {};
+        INFO(name);
+        REQUIRE(::stat((folder.path / name).c_str(), &info) == 0);
+        CHECK(info.st_uid == (root ? other : ::geteuid()));
+    }
 }

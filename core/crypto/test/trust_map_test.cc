@@ -58,6 +58,21 @@ TEST_CASE("the short form gives publish and register, any device, Ed25519-SHA256
     CHECK((*map)->find_key(*agent, keys.ids[1]) == nullptr);
 }
 
+TEST_CASE("a key can stand in the map itself") {
+    const Keys keys;
+    const auto key = load_public_key(keys.folder / "a.pub");
+    REQUIRE(key.has_value());
+    const auto map = keys.parse("agents:\n  host-1: base64:" + to_base64(*key) + "\n");
+    REQUIRE(map.has_value());
+    CHECK((*map)->find_key(*(*map)->find("host-1"), keys.ids[0])->key == *key);
+    for (const char* text : {"base64:", "base64:AAAA", "base64:not base64", "base64:\n"})
+        CHECK(keys.refusal("agents:\n  host-1: \"" + std::string(text) + "\"\n")
+                  .find("trust.yaml:") == 0);
+    const std::string weak = to_base64(Bytes(32, 0));
+    CHECK(keys.refusal("agents:\n  host-1: \"base64:" + weak + "\"\n").find("base64:") !=
+          std::string::npos);
+}
+
 TEST_CASE("the long form sets every field") {
     const Keys keys;
     const auto map = keys.parse(R"(

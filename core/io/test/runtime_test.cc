@@ -76,7 +76,21 @@ TEST_CASE("a task spawned into a cancelled group starts cancelled") {
     int woken = 0;
     group.spawn("late", sleeper(&woken, 1h));
     run(io);
+    CHECK(woken == 1);
     CHECK(group.size() == 0);
+}
+
+TEST_CASE("a task that ends the group before another has started leaves it to start cancelled") {
+    asio::io_context io;
+    io::TaskGroup group(io), outer(io);
+    int woken = 0;
+    Result<> joined = make_error(ErrorKind::failed, "unset", "");
+    group.spawn("stop", stop_at_once(&group));
+    group.spawn("not started", sleeper(&woken, 1h));
+    outer.spawn("join", join_into(&group, &joined));
+    run(io);
+    CHECK(woken == 1);
+    CHECK(joined.has_value());
 }
 
 TEST_CASE("an error of one task stops the group and is what join returns") {

@@ -4,10 +4,12 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
+#include <map>
 #include <string>
 #include <thread>
 
-#include "core/metrics/metrics.h"
+#include "core/metrics/process.h"
 
 using namespace amoskys::metrics;
 using Catch::Matchers::Contains;
@@ -43,6 +45,13 @@ void fill(Registry& registry, const double& uptime_seconds) {
     registry.gauge_callback(uptime, read_uptime, &uptime_seconds);
 }
 
+// Without what every text has of the process.
+std::string own(const std::string& text) {
+    const auto begin = text.find("# HELP process_");
+    const auto end = text.find("# EOF");
+    return text.substr(0, begin) + (end == std::string::npos ? "" : text.substr(end));
+}
+
 // The exit code of `promtool check metrics` with the text on its input, its messages in `said`.
 int promtool(const std::string& text, std::string& said) {
     std::string path = "/tmp/amoskys-metrics-XXXXXX";
@@ -64,7 +73,7 @@ TEST_CASE("the Prometheus text has HELP, TYPE and escaped labels") {
     Registry registry;
     const double uptime_seconds = 12.25;
     fill(registry, uptime_seconds);
-    CHECK(registry.prometheus_text() ==
+    CHECK(own(registry.prometheus_text()) ==
           "# HELP amoskys_bus_commit_seconds Time of a group commit.\n"
           "# TYPE amoskys_bus_commit_seconds histogram\n"
           "amoskys_bus_commit_seconds_bucket{le=\"0.1\"} 1\n"
@@ -191,4 +200,21 @@ TEST_CASE("updates of several threads are all counted") {
     for (int i = 0; i < 7; ++i)
         sum += registry.gauge(depth, std::to_string(i)).value();
     CHECK(sum == 4000);
+}
+
+TEST_CASE("every text has CPU time, memory, open files and start of the process") {
+    const Registry registry;
+    for (const MetricInfo& info : process_metrics()) {
+        INFO(info.name);
+        CHECK_THAT(registry.prometheus_text(), Contains("\n" + std::string(info.name) + " "));
+    }
+    std::map<std::string_view, double> told;
+    for (const MetricInfo& info : process_metrics())
+        told[info.name] = process_value(info);
+    CHECK(told["process_cpu_seconds_total"] > 0);
+    CHECK(told["process_resident_memory_bytes"] > 100'000);
+    CHECK(told["process_open_fds"] >= 3);
+    const auto now = static_cast<double>(std::time(nullptr));
+    CHECK(told["process_start_time_seconds"] < now + 1);
+    CHECK(told["process_start_time_seconds"] > now - 86'400);
 }

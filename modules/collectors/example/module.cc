@@ -100,7 +100,10 @@ const module::ModuleInfo example_module{
     .name = "example",
     .kind = module::Kind::collector,
     .summary = "collect the load averages of this host, as an example to copy",
-    .details = "Reads them once per interval. `agent proc` gives them too.",
+    .details =
+        "Reads them once per interval. `agent proc` gives them too."
+        "\n\nExamples:\n"
+        "  amoskys agent example --once --stdout\n",
     .config_root = "agent.example",
     .options = example::options,
     .make_config = &config::make_config<example::ExampleConfig>,

@@ -68,7 +68,10 @@ constexpr std::string_view details =
     "from where the one\n"
     "before ended, so that sums are right. When the table is full a closing flow makes room, else "
     "a silent one, else\n"
-    "the oldest that nobody answered.";
+    "the oldest that nobody answered."
+    "\n\nExamples:\n"
+    "  amoskys agent flow --interfaces eth0 --bus 127.0.0.1:50051\n"
+    "  amoskys agent flow -r FILE.pcap --once --stdout -o ndjson\n";
 
 }  // namespace
 

@@ -93,7 +93,10 @@ constexpr std::string_view details =
     "\n"
     "cpu_percent is the share of one CPU since the previous scan; of the first scan, since a look "
     "at the CPU times\n"
-    "first_sample earlier; of a process that started in between, since its start.";
+    "first_sample earlier; of a process that started in between, since its start."
+    "\n\nExamples:\n"
+    "  amoskys agent proc --bus 127.0.0.1:50051\n"
+    "  amoskys agent proc --once --stdout -o ndjson\n";
 
 }  // namespace
 

@@ -38,7 +38,10 @@ constexpr std::string_view details =
     "that follow each\n"
     "other and have the same device and time make one record. It ends by itself, after one line "
     "with the number of\n"
-    "records and records per second.";
+    "records and records per second."
+    "\n\nExamples:\n"
+    "  amoskys agent replay FILE.csv --bus 127.0.0.1:50051\n"
+    "  amoskys agent replay FILE.ndjson --pace recorded --stdout\n";
 
 }  // namespace
 

@@ -101,7 +101,10 @@ const module::ModuleInfo snmp_module = {
         "\n"
         "Targets do not wait for each other. A device that keeps silent is published as offline, "
         "with the reason.\n"
-        "With --once, a run in which no device gave any value ends with exit code 69.",
+        "With --once, a run in which no device gave any value ends with exit code 69."
+        "\n\nExamples:\n"
+        "  amoskys agent snmp --target udp:192.0.2.1 --community @FILE --bus 127.0.0.1:50051\n"
+        "  amoskys agent snmp --target udp:127.0.0.1:161 --community public --once --stdout\n",
     .config_root = "agent.snmp",
     .options = snmp::options,
     .make_config = &config::make_config<snmp::SnmpConfig>,

@@ -123,7 +123,10 @@ const module::ModuleInfo bus_module = {
         "\n"
         "Keys come from `amoskys pki init`. SIGHUP reads certificates, trust map and limits again. "
         "Pages: /metrics,\n"
-        "/livez, /readyz, /healthz.",
+        "/livez, /readyz, /healthz."
+        "\n\nExamples:\n"
+        "  amoskys bus --listen 0.0.0.0:50051\n"
+        "  amoskys bus --retention-max-bytes 10GiB --retention-max-age 7d\n",
     .config_root = "bus",
     .options = ingestion::options,
     .make_config = &config::make_config<ingestion::BusConfig>,

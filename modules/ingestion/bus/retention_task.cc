@@ -34,6 +34,11 @@ RetentionTask::RetentionTask(io::asio::io_context& io, const Clock& clock, wal::
       server_(server),
       thread_(io, "retention", 1) {}
 
+void RetentionTask::set(const wal::RetentionPolicy& policy) {
+    policy_ = policy;
+    server_.set_log_limit(policy.max_bytes);
+}
+
 io::Task<Result<>> RetentionTask::run() {
     while (true) {
         const bool slept = co_await io::sleep_for(look_interval);

@@ -18,7 +18,7 @@ class RetentionTask {
   public:
     RetentionTask(io::asio::io_context& io, const Clock& clock, wal::Log& log, wal::Writer& writer,
                   link::Server& server);
-    void set(const wal::RetentionPolicy& policy) { policy_ = policy; }
+    void set(const wal::RetentionPolicy& policy);
     io::Task<Result<>> run();  // until cancelled
 
   private:

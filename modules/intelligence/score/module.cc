@@ -75,7 +75,8 @@ constexpr module::Verb verbs[] = {
      .summary = "lists the trained models",
      .options = {},
      .make_config = nullptr,
-     .run = &score::models_verb},
+     .run = &score::models_verb,
+     .examples = "amoskys score models"},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "core/config/config.h"
+#include "core/module/metric_list.h"
 #include "core/module/module.h"
 
 namespace amoskys::modules {
@@ -63,6 +64,10 @@ Result<> print(ToolContext& context, const std::string& text, OutputFormat own) 
 constexpr Column data_file_columns[] = {{"file"}, {"bytes", "", true, true}};
 constexpr Noun data_file_noun{"data_file", data_file_columns};
 
+constexpr Column metric_columns[] = {{"metric"}, {"kind"},  {"unit", "", false},
+                                     {"labels"}, {"owner"}, {"help"}};
+constexpr Noun metric_noun{"metric", metric_columns};
+
 constexpr std::array setting_columns{Column{"key"}, Column{"value"}, Column{"origin"}};
 
 struct Setting {
@@ -103,6 +108,20 @@ Result<> defaults(ToolContext& context) {
 
 Result<> schema(ToolContext& context) {
     return print(context, config::schema_json(module::all_sections()) + "\n", OutputFormat::json);
+}
+
+Result<> metrics(ToolContext& context) {
+    AMOSKYS_TRY(rows, RowOutput::open(context.out, context.output, metric_noun));
+    constexpr std::string_view kinds[] = {"counter", "gauge", "histogram"};
+    for (const module::ListedMetric& each : module::all_metrics())
+        if (!rows->row({{"metric", each.info.name},
+                        {"kind", kinds[static_cast<std::size_t>(each.info.kind)]},
+                        {"unit", each.info.unit},
+                        {"labels", each.info.label},
+                        {"owner", each.owner},
+                        {"help", each.info.help}}))
+            return {};
+    return rows->finish();
 }
 
 // Only what was set, or with --effective everything; as YAML with comments for people, as rows for
@@ -220,12 +239,20 @@ constexpr std::array verb_table{
          "JSON Schema of the configuration file",
          {},
          config::make_config<NoOptions>,
-         schema},
+         schema,
+         "amoskys config schema"},
     Verb{"defaults",
          "every option with its default and help, as YAML",
          {},
          config::make_config<NoOptions>,
-         defaults},
+         defaults,
+         "amoskys config defaults"},
+    Verb{"metrics",
+         "every metric that /metrics of a bus or an agent can show",
+         {},
+         config::make_config<NoOptions>,
+         metrics,
+         "amoskys config metrics\namoskys config metrics -o csv --fields metric,kind,help"},
 };
 
 }  // namespace

@@ -68,6 +68,8 @@ constexpr std::array trust_table{
                                         "add: patterns of its device ids (none: any)"),
     option<&pki::TrustOptions::rate_limit>("rate_limit", "events/s", "add: 0 = unlimited",
                                            {0, 1e9}),
+    option<&pki::TrustOptions::inline_keys>("inline", "",
+                                            "export: keys in the trust map itself, no files"),
 };
 
 constexpr std::array verb_table{
@@ -103,7 +105,8 @@ constexpr std::array verb_table{
         "trust", "the agents that the bus trusts: shows, adds, removes, exports them", trust_table,
         config::make_config<pki::TrustOptions>, pki::trust,
         "amoskys pki trust\namoskys pki trust add web-3 --public-key web-3.pub --devices '10.0.*'\n"
-        "amoskys pki trust accept-reset web-2/snmp\namoskys pki trust export /tmp/for-the-auditor"},
+        "amoskys pki trust accept-reset web-2/snmp\namoskys pki trust export /tmp/for-the-auditor\n"
+        "amoskys pki trust export /tmp/for-a-secret --inline"},
 };
 
 }  // namespace

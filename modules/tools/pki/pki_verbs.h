@@ -46,6 +46,7 @@ struct TrustOptions {
     std::vector<std::string> permissions;
     std::vector<std::string> devices;
     double rate_limit = 0;
+    bool inline_keys = false;
 };
 struct NoOptions {};
 

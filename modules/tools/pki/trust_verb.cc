@@ -7,6 +7,7 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "core/base/types.h"
+#include "core/crypto/inline_key.h"
 #include "core/crypto/trust_map.h"
 #include "modules/tools/pki/pki_verbs.h"
 
@@ -150,7 +151,7 @@ Result<> export_public(ToolContext& context, const TrustOptions& options) {
     AMOSKYS_TRY(map, TrustMap::load(paths.trust_map()));
     AMOSKYS_TRY(log_key, crypto::load_public_key(paths.log_public_key()));
     AMOSKYS_TRY(ca, read_file(paths.ca_cert(), limit_bytes));
-    AMOSKYS_TRY_VOID(make_directories(folder / "agents", 0755));
+    AMOSKYS_TRY_VOID(make_directories(options.inline_keys ? folder : folder / "agents", 0755));
     std::vector<fs::path> made;
     const auto write = [&](const fs::path& name, std::string_view text) -> Result<> {
         made.push_back(folder / name);
@@ -160,6 +161,10 @@ Result<> export_public(ToolContext& context, const TrustOptions& options) {
     for (const auto& [name, trusted] : map->agents()) {
         TrustedAgent agent = trusted;
         for (crypto::TrustedKey& key : agent.keys) {
+            if (options.inline_keys) {
+                key.path = std::string(crypto::inline_key) + to_base64(key.key);
+                continue;
+            }
             key.path = fmt::format("agents/{}.{}.pub", name, key.id);
             AMOSKYS_TRY_VOID(write(key.path, crypto::public_key_pem(key.key)));
         }

@@ -7,6 +7,7 @@
 
 #include "core/base/file.h"
 #include "core/crypto/pki.h"
+#include "core/io/service_manager.h"
 #include "core/log/log.h"
 #include "core/module/module.h"
 #include "core/module/pipeline.h"
@@ -210,6 +211,7 @@ void on_ready(Running& run, io::TaskGroup& group, const Json& addresses) {
               {{"bus", addresses.value("listen", std::string())},
                {"http", addresses.value("http", std::string())},
                {"state", run.context.state_dir.string()}});
+    io::notify_service_manager("READY=1");
     const ModuleInfo* dash = module::find_module("dash");
     if (run.options.no_page || dash == nullptr)
         return write_ready_file(run, addresses);
@@ -237,9 +239,13 @@ Result<> up(module::ToolContext& context) {
                                             .host = *run.host}));
     run.bus = std::move(service);
     io::Signals signals(run.io);
-    signals.on_stop([&group](int) { group.cancel(); });
+    signals.on_stop([&group](int) {
+        io::notify_service_manager("STOPPING=1");
+        group.cancel();
+    });
     io::Task<Result<>> bus_task = run.bus->run();
     group.spawn("bus", std::move(bus_task));
+    io::feed_watchdog(group);
     io::Task<Result<>> refresh_task = refresh_now_and_then(run);
     group.spawn("etl and score", std::move(refresh_task));
     if (run.options.run_for.count() > 0) {

@@ -193,6 +193,14 @@ TEST_CASE("an agent with keys of its own is trusted, exported, and taken out aga
     for (const auto& entry : std::filesystem::recursive_directory_iterator(out.subject))
         CHECK(entry.path().extension() != ".key");
     CHECK(state.run(pki::trust, out).error().code == "folder_not_empty");
+    out.subject = (state.folder / "one-file").string();
+    out.inline_keys = true;
+    REQUIRE(state.run(pki::trust, out).has_value());
+    const auto inlined = crypto::TrustMap::load(state.folder / "one-file/trust.yaml");
+    REQUIRE(inlined.has_value());
+    CHECK((*inlined)->find("far-1")->keys.front().key ==
+          (*exported)->find("far-1")->keys.front().key);
+    CHECK_FALSE(std::filesystem::exists(state.folder / "one-file/agents"));
 
     pki::TrustOptions remove;
     remove.action = "remove";
