@@ -52,6 +52,7 @@ class Nouns(harness.AmoskysTest):
                 "feature_quality": self.ok_json("etl", "quality", "--features", features)[0],
                 "model": self.ok_json("score", "train", "--features", features, "--model", "iforest"),
                 "score": self.ok_ndjson("score", "run", "--features", features)[0],
+                "drift": self.ok_json("score", "drift", "--features", features),
                 "evaluation": self.ok_json("score", "eval", "--train", table, "--test", table, "--label", "label",
                                            "--model", "iforest", "--seed", "0")}
         return told
