@@ -216,24 +216,20 @@ std::vector<Interpretation> read_interpretations(const std::string& machine) {
     return out;
 }
 
-// Of each labelled anomaly: what is named for its most unusual row.
+// Of each labelled anomaly: what is named for its rows together.
 void bench_reasons(std::vector<Row>& rows, std::vector<std::string>& notes,
                    const std::vector<Machine>& all, const std::string& kind) {
     double hits = 0, top = 0, count = 0;
     for (const Machine& machine : all) {
         const TrainedModel model = trained(machine.train, kind);
-        const auto findings = findings_of(model, machine.test.features);
         for (const Interpretation& known : read_interpretations(machine.name)) {
-            std::size_t peak = known.first;
-            for (std::size_t i = known.first; i <= known.last; ++i)
-                if (findings[i].fused.severity > findings[peak].fused.severity)
-                    peak = i;
-            const std::size_t history = std::min(model.ensemble.history(), peak);
-            const auto named =
-                model.ensemble.explain(machine.test.features.rows_of(peak - history, peak + 1),
-                                       model.columns.size(), known.columns.size() * 3 / 2);
-            const auto is_known = [&known](const module::Contribution& part) {
-                return std::find(known.columns.begin(), known.columns.end(), part.column) !=
+            const std::size_t end = std::min(known.last + 1, machine.test.features.rows());
+            const std::size_t before = std::min(model.ensemble.history(), known.first);
+            const auto named = model.ensemble.explain(
+                machine.test.features.rows_of(known.first - before, end), model.columns.size(),
+                end - known.first, known.columns.size() * 3 / 2);
+            const auto is_known = [&known](const Reason& reason) {
+                return std::find(known.columns.begin(), known.columns.end(), reason.column) !=
                        known.columns.end();
             };
             hits += static_cast<double>(std::count_if(named.begin(), named.end(), is_known)) /

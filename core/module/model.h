@@ -30,13 +30,6 @@ struct FeatureTable {
     }
 };
 
-// Why a row got its score: one feature's part in it.
-struct Contribution {
-    std::size_t column = 0;
-    double expected = 0;  // usual value, or the one that was predicted for this row
-    double share = 0;     // part of the score that this feature explains, 0..1
-};
-
 // Pure and thread-safe once made. A row has as many numbers as the table it was trained on had
 // columns; NaN = missing.
 class Model {
@@ -48,10 +41,18 @@ class Model {
     // `rows` are consecutive, row-major. out = the scores of the last out.size() of them; those
     // before are looked back at. Larger = more unusual.
     virtual void score(std::span<const double> rows, std::span<double> out) const = 0;
-    // The features that speak most for the score of the last row, largest first, at most `most`.
-    virtual std::vector<Contribution> explain(std::span<const double> rows,
-                                              std::size_t most) const = 0;
+    // How much each column speaks for the score of the last row (0 = not at all; any unit, but the
+    // same for all rows, so that rows can be added up), and what was expected of it: the usual
+    // value, or the one predicted for this row. Both have as many numbers as a row.
+    virtual void explain(std::span<const double> rows, std::span<double> parts,
+                         std::span<double> expected) const = 0;
     virtual model::Saved save() const = 0;
+};
+
+// The rows that follow: `values` and, around each, a margin within which nine of ten lay in
+// training; both steps x columns.
+struct Forecast {
+    std::vector<double> values, margins;
 };
 
 struct ModelKind {
@@ -64,13 +65,12 @@ struct ModelKind {
     // Its scores are of rows that follow each other in time: they are smoothed.
     bool ordered = false;
     bool member = false;  // `fused` takes it
+    // The `steps` rows after the last of `rows`, by a model of this kind; null where it has none.
+    Forecast (*forecast)(const Model& model, std::span<const double> rows,
+                         std::size_t steps) = nullptr;
 };
 
 // [first, last) of the rows of each series.
 std::vector<std::pair<std::size_t, std::size_t>> series_of(const FeatureTable& table);
-
-// The `most` largest of `parts` that are above 0, as shares of their sum.
-std::vector<Contribution> largest_shares(std::span<const double> parts,
-                                         std::span<const double> expected, std::size_t most);
 
 }  // namespace amoskys::module

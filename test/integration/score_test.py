@@ -88,6 +88,32 @@ class ScoreTest(harness.AmoskysTest):
         self.assertEqual((moved["retrain"], moved["drifted"]), (True, 3))
         self.assertGreater(moved["worst"][0]["psi"], 0.25)
 
+    def test_auto_replaces_a_model_only_by_a_better_one(self):
+        poor = self.write("poor.csv", machine(200, 5, faulty=range(50, 100), shift=2))
+        good = self.write("good.csv", machine(2000, 1))
+        train = ("score", "train", "--ignore", "label", "--model", "zscore", "--auto", "--features")
+        self.assertEqual(self.ok_json(*train, poor)["version"], 1)  # nothing to compare with
+        code, out, err = self.run_cli(*train, good, "-o", "json")
+        self.assertEqual(code, 0)
+        self.assertIn(": replaced", err)
+        self.assertIn('"version":2', out.replace(" ", ""))
+        code, out, err = self.run_cli(*train, good, "-o", "json")
+        self.assertIn(": kept", err)
+        self.assertIn('"version":2', out.replace(" ", ""))
+
+    def test_forecasts_come_with_intervals(self):
+        table = self.write("train.csv", machine(1500, 1))
+        self.ok("score", "train", "--features", table, "--ignore", "label", "--model", "var")
+        rows = self.ok_ndjson("score", "forecast", "--features", table, "--ahead", "1,10")
+        self.assertEqual([(row["ahead"], row["feature"]) for row in rows],
+                         [(ahead, name) for ahead in (1, 10) for name in ("cpu", "load", "temp")])
+        for row in rows:
+            self.assertTrue(row["low"] < row["value"] < row["high"])
+        self.assertAlmostEqual(rows[0]["value"], math.sin(1500 / 30), delta=0.3)
+        self.fails(64, "score", "forecast", "--features", table, "--ahead", "0")
+        self.ok("score", "train", "--features", table, "--ignore", "label", "--model", "pca")
+        self.assertIn("makes no forecasts", self.fails(64, "score", "forecast", "--features", table, "--model", "pca"))
+
     def test_a_damaged_foreign_or_other_model_is_one_clear_error(self):
         table = self.write("train.csv", machine(300, 1))
         self.ok("score", "train", "--features", table, "--ignore", "label", "--model", "pca")

@@ -42,8 +42,8 @@ class Ecod final : public module::Model {
 
     std::size_t history() const override { return 0; }
     void score(std::span<const double> rows, std::span<double> out) const override;
-    std::vector<module::Contribution> explain(std::span<const double> rows,
-                                              std::size_t most) const override;
+    void explain(std::span<const double> rows, std::span<double> parts,
+                 std::span<double> expected) const override;
     model::Saved save() const override;
 
   private:
@@ -64,17 +64,15 @@ void Ecod::score(std::span<const double> rows, std::span<double> out) const {
     }
 }
 
-std::vector<module::Contribution> Ecod::explain(std::span<const double> rows,
-                                                std::size_t most) const {
+void Ecod::explain(std::span<const double> rows, std::span<double> parts,
+                   std::span<double> expected) const {
     const auto row = rows.last(columns_.size());
-    std::vector<double> parts, expected;
     for (std::size_t c = 0; c < columns_.size(); ++c) {
         const Tails tails = tails_of(columns_[c], row[c]);
         const double tail = std::max(tails.left, tails.right);
-        parts.push_back(tail * tail);
-        expected.push_back(columns_[c].median);
+        parts[c] = tail * tail;
+        expected[c] = columns_[c].median;
     }
-    return module::largest_shares(parts, expected, most);
 }
 
 model::Saved Ecod::save() const {

@@ -49,8 +49,8 @@ class IsolationForest final : public module::Model {
 
     std::size_t history() const override { return 0; }
     void score(std::span<const double> rows, std::span<double> out) const override;
-    std::vector<module::Contribution> explain(std::span<const double> rows,
-                                              std::size_t most) const override;
+    void explain(std::span<const double> rows, std::span<double> parts,
+                 std::span<double> expected) const override;
     model::Saved save() const override;
 
   private:
@@ -80,19 +80,19 @@ void IsolationForest::score(std::span<const double> rows, std::span<double> out)
     }
 }
 
-std::vector<module::Contribution> IsolationForest::explain(std::span<const double> rows,
-                                                           std::size_t most) const {
+void IsolationForest::explain(std::span<const double> rows, std::span<double> parts,
+                              std::span<double> expected) const {
     const auto row = rows.last(columns_.median.size());
     std::vector<float> floats(row.size());
     as_floats(row, columns_.median, floats);
-    std::vector<double> parts = forest_.early_uses(floats);
+    const std::vector<double> early = forest_.early_uses(floats);
     for (std::size_t c = 0; c < parts.size(); ++c) {
         const double off =
             std::isnan(row[c]) ? 0 : (row[c] - columns_.median[c]) / columns_.deviation[c];
-        const double part = std::min(std::abs(off), 1e6) * parts[c];
+        const double part = std::min(std::abs(off), 1e6) * early[c];
         parts[c] = part * part;
     }
-    return module::largest_shares(parts, columns_.median, most);
+    std::copy(columns_.median.begin(), columns_.median.end(), expected.begin());
 }
 
 model::Saved IsolationForest::save() const {

@@ -70,8 +70,8 @@ class KMeans final : public module::Model {
 
     std::size_t history() const override { return window_ - 1; }
     void score(std::span<const double> rows, std::span<double> out) const override;
-    std::vector<module::Contribution> explain(std::span<const double> rows,
-                                              std::size_t most) const override;
+    void explain(std::span<const double> rows, std::span<double> parts,
+                 std::span<double> expected) const override;
     model::Saved save() const override;
 
   private:
@@ -112,22 +112,19 @@ void KMeans::score(std::span<const double> rows, std::span<double> out) const {
     }
 }
 
-std::vector<module::Contribution> KMeans::explain(std::span<const double> rows,
-                                                  std::size_t most) const {
+void KMeans::explain(std::span<const double> rows, std::span<double> parts,
+                     std::span<double> expected) const {
     const std::size_t width = scales_.size(), numbers = width * window_;
     const std::vector<float> all = ranged_rows(scales_, rows, window_);
     const auto window = std::span(all).last(numbers);
     const float* const centre =
         centres_.data() + nearest(window, centres_, squares_).centre * numbers;
-    std::vector<double> parts(width, 0), expected(width);
-    for (std::size_t i = 0; i < numbers; ++i) {
-        const auto off = static_cast<double>(window[i] - centre[i]);
-        parts[i % width] += off * off;
+    for (std::size_t c = 0; c < width; ++c) {
+        const std::size_t now = numbers - width + c;
+        const auto off = static_cast<double>(window[now] - centre[now]);
+        parts[c] = off * off;
+        expected[c] = scales_[c].mean + static_cast<double>(centre[now]) * scales_[c].range;
     }
-    for (std::size_t c = 0; c < width; ++c)
-        expected[c] =
-            scales_[c].mean + static_cast<double>(centre[numbers - width + c]) * scales_[c].range;
-    return module::largest_shares(parts, expected, most);
 }
 
 model::Saved KMeans::save() const {

@@ -28,8 +28,8 @@ class Pca final : public module::Model {
 
     std::size_t history() const override { return window_ - 1; }
     void score(std::span<const double> rows, std::span<double> out) const override;
-    std::vector<module::Contribution> explain(std::span<const double> rows,
-                                              std::size_t most) const override;
+    void explain(std::span<const double> rows, std::span<double> parts,
+                 std::span<double> expected) const override;
     model::Saved save() const override;
 
     // What the basis leaves of the window that ends at `row`.
@@ -69,15 +69,16 @@ void Pca::score(std::span<const double> rows, std::span<double> out) const {
     }
 }
 
-std::vector<module::Contribution> Pca::explain(std::span<const double> rows,
-                                               std::size_t most) const {
-    std::vector<double> left(numbers()), parts(scales_.size(), 0);
+void Pca::explain(std::span<const double> rows, std::span<double> parts,
+                  std::span<double> expected) const {
+    std::vector<double> left(numbers());
+    std::fill(parts.begin(), parts.end(), 0);
     residual(rows, rows.size() / scales_.size() - 1, left);
     for (std::size_t i = 0; i < left.size(); ++i) {
         const double part = left[i] / deviations_[i];
         parts[i % parts.size()] += part * part;
     }
-    return module::largest_shares(parts, means_, most);
+    std::copy(means_.begin(), means_.end(), expected.begin());
 }
 
 model::Saved Pca::save() const {

@@ -50,8 +50,8 @@ class ProjectedForest final : public module::Model {
 
     std::size_t history() const override { return 0; }
     void score(std::span<const double> rows, std::span<double> out) const override;
-    std::vector<module::Contribution> explain(std::span<const double> rows,
-                                              std::size_t most) const override;
+    void explain(std::span<const double> rows, std::span<double> parts,
+                 std::span<double> expected) const override;
     model::Saved save() const override;
 
     void project(std::span<const double> row, std::span<float> out) const;
@@ -92,20 +92,20 @@ void ProjectedForest::score(std::span<const double> rows, std::span<double> out)
 }
 
 // A direction's part is handed to its columns by how much each brings to it.
-std::vector<module::Contribution> ProjectedForest::explain(std::span<const double> rows,
-                                                           std::size_t most) const {
+void ProjectedForest::explain(std::span<const double> rows, std::span<double> parts,
+                              std::span<double> expected) const {
     const auto row = rows.last(scales_.size());
     std::vector<float> projected(bank_.size());
     project(row, projected);
     const std::vector<double> early = forest_.early_uses(projected);
-    std::vector<double> parts(row.size(), 0);
+    std::fill(parts.begin(), parts.end(), 0);
     for (std::size_t at = 0; at < bank_.weights.size(); ++at) {
         const std::uint32_t c = bank_.columns[at];
         const double off = std::clamp(model::scaled(scales_[c], row[c]), -1e9, 1e9);
         const double part = early[at / bank_.each] * static_cast<double>(bank_.weights[at]) * off;
         parts[c] += part * part;
     }
-    return module::largest_shares(parts, means_, most);
+    std::copy(means_.begin(), means_.end(), expected.begin());
 }
 
 model::Saved ProjectedForest::save() const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/base/text.h"
 
@@ -87,25 +88,51 @@ std::size_t Ensemble::history() const {
     return most;
 }
 
-std::vector<module::Contribution> Ensemble::explain(std::span<const double> rows,
-                                                    std::size_t columns, std::size_t most) const {
-    if (members.size() == 1)
-        return members[0].model->explain(rows, most);
-    std::vector<double> logs(columns, 0), expected(columns, 0);
-    const double part = 1 / static_cast<double>(members.size());
-    std::vector<double> shares(columns);
+std::size_t Ensemble::smoothing() const {
+    std::size_t most = 1;
+    for (const Member& member : members)
+        most = std::max(most, member.smoothing);
+    return most;
+}
+
+std::vector<Reason> Ensemble::explain(std::span<const double> rows, std::size_t columns,
+                                      std::size_t count, std::size_t most) const {
+    std::vector<Reason> out(columns);
+    std::vector<double> parts(columns), expected(columns), sums(columns), largest(columns);
+    for (std::size_t c = 0; c < columns; ++c)
+        out[c].column = c;
     for (const Member& member : members) {
-        std::fill(shares.begin(), shares.end(), 0);
-        for (const module::Contribution& why : member.model->explain(rows, columns)) {
-            shares[why.column] = why.share;
-            expected[why.column] = why.expected;
+        std::fill(sums.begin(), sums.end(), 0);
+        std::fill(largest.begin(), largest.end(), -1);
+        for (std::size_t back = count; back-- > 0;) {
+            const auto until = rows.first(rows.size() - back * columns);
+            member.model->explain(until, parts, expected);
+            for (std::size_t c = 0; c < columns; ++c) {
+                sums[c] += parts[c];
+                if (parts[c] > largest[c]) {
+                    largest[c] = parts[c];
+                    out[c].value = until[until.size() - columns + c];
+                    out[c].expected = expected[c];
+                }
+            }
         }
+        const double total = std::accumulate(sums.begin(), sums.end(), 0.0);
         for (std::size_t c = 0; c < columns; ++c)
-            logs[c] += part * std::log(std::max(shares[c], least_share));
+            out[c].share += std::log(std::max(total > 0 ? sums[c] / total : 0, least_share)) /
+                            static_cast<double>(members.size());
     }
-    for (double& each : logs)
-        each = std::exp(each);
-    return module::largest_shares(logs, expected, most);
+    double all = 0;
+    for (Reason& reason : out) {
+        reason.share = reason.share > std::log(1.001 * least_share) ? std::exp(reason.share) : 0;
+        all += reason.share;
+    }
+    std::erase_if(out, [](const Reason& reason) { return !(reason.share > 0); });
+    std::stable_sort(out.begin(), out.end(),
+                     [](const Reason& a, const Reason& b) { return a.share > b.share; });
+    out.resize(std::min(most, out.size()));
+    for (Reason& reason : out)
+        reason.share /= all;
+    return out;
 }
 
 }  // namespace amoskys::score

@@ -39,6 +39,13 @@ struct Severities {
     std::vector<double> of_members;  // row by row
 };
 
+// One feature's part in a score.
+struct Reason {
+    std::size_t column = 0;
+    double value = 0, expected = 0;  // of the row where this feature was most unusual
+    double share = 0;                // 0..1
+};
+
 class Ensemble {
   public:
     Fusion fusion = Fusion::mean;
@@ -48,12 +55,13 @@ class Ensemble {
     static std::vector<double> smoothed(const module::Model& model, std::size_t smoothing,
                                         const module::FeatureTable& table);
     Severities severities(const module::FeatureTable& table) const;
-    // Rows before the one that is scored that explain() wants to see, where there are any.
-    std::size_t history() const;
-    // Why the last row is unusual: the members' shares multiplied (geometric mean); what all of
-    // them name comes first.
-    std::vector<module::Contribution> explain(std::span<const double> rows, std::size_t columns,
-                                              std::size_t most) const;
+    // Why the last `count` rows are unusual together, at most `most` reasons, largest first: the
+    // members' shares multiplied (geometric mean), so that what all of them name comes first. Each
+    // member sees the rows before, too, where `rows` has them.
+    std::vector<Reason> explain(std::span<const double> rows, std::size_t columns,
+                                std::size_t count, std::size_t most) const;
+    std::size_t history() const;    // rows before a row that its score looks at
+    std::size_t smoothing() const;  // rows that a score is the mean of
 };
 
 }  // namespace amoskys::score

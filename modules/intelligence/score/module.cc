@@ -8,6 +8,7 @@ namespace {
 using config::option;
 using score::DriftConfig;
 using score::EvalConfig;
+using score::ForecastConfig;
 using score::ModelsConfig;
 using score::ScoreConfig;
 using score::TrainConfig;
@@ -31,6 +32,9 @@ constexpr config::Flags fusions = {.choices = "mean|weighted|bayesian|maximum"};
 
 constexpr config::Option train_options[] = {
     option<&TrainConfig::features>("features", "", features_help),
+    option<&TrainConfig::automatic>(
+        "auto", "",
+        "replaces the model only where the new one is better on the last fifth of rows"),
     option<&TrainConfig::name>("name", "", "name of the model; default its kind"),
     option<&TrainConfig::model>("model", "", "kind of the model, or fused: several kinds together"),
     option<&TrainConfig::seed>("seed", "", "seed of the random numbers"),
@@ -85,6 +89,13 @@ constexpr config::Option drift_options[] = {
     option<&DriftConfig::ignore>("ignore", "", ignore_help),
 };
 
+constexpr config::Option forecast_options[] = {
+    option<&ForecastConfig::features>("features", "", features_help),
+    option<&ForecastConfig::name>("model", "", "name of the model; its kind must be var"),
+    option<&ForecastConfig::ahead>("ahead", "rows", "how many rows ahead, 1 to 10000 each"),
+    option<&ForecastConfig::ignore>("ignore", "", ignore_help),
+};
+
 constexpr module::Verb verbs[] = {
     {.name = "train",
      .summary = "learns what is usual from a table of features",
@@ -116,6 +127,12 @@ constexpr module::Verb verbs[] = {
      .make_config = &config::make_config<DriftConfig>,
      .run = &score::drift_verb,
      .examples = "amoskys score drift --features features --model iforest"},
+    {.name = "forecast",
+     .summary = "says what the features of each device will be, with intervals",
+     .options = forecast_options,
+     .make_config = &config::make_config<ForecastConfig>,
+     .run = &score::forecast_verb,
+     .examples = "amoskys score forecast --features features --ahead 1,6"},
 };
 
 }  // namespace

@@ -41,6 +41,16 @@ constexpr Column model_columns[] = {
     {.name = "file", .in_table = false},
 };
 
+constexpr Column forecast_columns[] = {
+    {.name = "device"},
+    {.name = "window_end", .in_table = false},
+    {.name = "ahead", .right = true},
+    {.name = "feature"},
+    {.name = "value", .right = true},
+    {.name = "low", .right = true},
+    {.name = "high", .right = true},
+};
+
 std::string short_number(double value) {
     std::string out;
     append_number(out, value, 4);
@@ -56,6 +66,7 @@ Json key(const std::vector<std::string>& values, std::size_t row) {
 
 const Noun score_noun = {"score", score_columns};
 const Noun model_noun = {"model", model_columns};
+const Noun forecast_noun = {"forecast", forecast_columns};
 
 std::vector<Finding> findings_of(const TrainedModel& model, const module::FeatureTable& features) {
     const Severities severities = model.ensemble.severities(features);
@@ -71,19 +82,21 @@ std::vector<Finding> findings_of(const TrainedModel& model, const module::Featur
 Json score_row(const TrainedModel& model, const KeyedTable& table,
                const module::FeatureTable& features, std::size_t row, const Finding& finding,
                std::size_t reasons) {
-    const auto values = features.row(row);
     std::size_t first = 0;
     for (const auto& [begin, end] : module::series_of(features))
         if (begin <= row)
             first = begin;
-    const std::size_t history = model.ensemble.history();
-    const auto rows = features.rows_of(row - std::min(history, row - first), row + 1);
+    // The rows that the score is the mean of, and those that their scores look back at.
+    const std::size_t count = std::min(model.ensemble.smoothing(), row - first + 1);
+    const std::size_t before = std::min(model.ensemble.history() + count - 1, row - first);
     Json list = Json::array();
     std::string why;
-    const auto parts = reasons == 0 ? std::vector<module::Contribution>()
-                                    : model.ensemble.explain(rows, values.size(), reasons);
-    for (const module::Contribution& part : parts) {
-        const double value = values[part.column];
+    const auto parts = reasons == 0
+                           ? std::vector<Reason>()
+                           : model.ensemble.explain(features.rows_of(row - before, row + 1),
+                                                    features.columns.size(), count, reasons);
+    for (const Reason& part : parts) {
+        const double value = part.value;
         const std::string_view direction = std::isnan(value)       ? "missing"
                                            : value > part.expected ? "above"
                                            : value < part.expected ? "below"
@@ -147,6 +160,18 @@ Json evaluation_object(const TrainedModel& model, const Evaluation& found, const
             {"precision", found.precision},
             {"recall", found.recall},
             {"f1", found.f1}};
+}
+
+Json forecast_row(const KeyedTable& table, const module::FeatureTable& features, std::size_t last,
+                  std::size_t step, std::size_t column, const module::Forecast& ahead) {
+    const std::size_t at = (step - 1) * features.columns.size() + column;
+    return {{"device", key(table.devices, last)},
+            {"window_end", key(table.ends, last)},
+            {"ahead", step},
+            {"feature", features.columns[column]},
+            {"value", ahead.values[at]},
+            {"low", ahead.values[at] - ahead.margins[at]},
+            {"high", ahead.values[at] + ahead.margins[at]}};
 }
 
 Json drift_object(const TrainedModel& model, const module::FeatureTable& features,

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "core/base/file.h"
+#include "core/base/number_text.h"
 #include "core/base/text.h"
 #include "modules/intelligence/score/evaluate.h"
 #include "modules/intelligence/score/model_file.h"
@@ -114,6 +115,23 @@ Result<> train_verb(module::ToolContext& context) {
     AMOSKYS_TRY_VOID(check_rows(context, table, options.quantile));
     AMOSKYS_TRY(model, train(kinds(), table, request));
     note_left_out(context, model);
+    if (options.automatic) {
+        auto current = load_model(kinds(), models_folder(context), request.name);
+        if (!current && current.error().kind != ErrorKind::no_input)
+            return current.error();
+        if (current) {
+            AMOSKYS_TRY(trial, compare(kinds(), *current, table, request));
+            if (!context.quiet)
+                std::cerr << "score: on held-back rows with faults put in, the new model has an "
+                             "average precision of "
+                          << shortest_number(trial.candidate) << ", the active one "
+                          << shortest_number(trial.current)
+                          << (trial.better() ? ": replaced\n" : ": kept\n");
+            if (!trial.better())
+                return write_object(context.out, context.output, "model",
+                                    model_row(*current, models_folder(context)));
+        }
+    }
     AMOSKYS_TRY_VOID(save_model(models_folder(context), model));
     return write_object(context.out, context.output, "model",
                         model_row(model, models_folder(context)));
@@ -229,6 +247,44 @@ Result<> models_verb(module::ToolContext& context) {
     AMOSKYS_TRY(model, activate(kinds(), models_folder(context), words[1], version));
     return write_object(context.out, context.output, "model",
                         model_row(model, models_folder(context)));
+}
+
+Result<> forecast_verb(module::ToolContext& context) {
+    const auto& options = options_of<ForecastConfig>(context);
+    std::vector<std::size_t> steps;
+    for (const std::string& text : options.ahead) {
+        std::size_t step = 0;
+        const char* const end = text.data() + text.size();
+        const auto read = std::from_chars(text.data(), end, step);
+        if (read.ec != std::errc() || read.ptr != end || step < 1 || step > 10'000)
+            return make_error(ErrorKind::usage, "forecast_steps",
+                              "--ahead '" + printable(text) + "' is no number from 1 to 10000");
+        steps.push_back(step);
+    }
+    AMOSKYS_TRY(model, load_model(kinds(), models_folder(context), options.name));
+    AMOSKYS_TRY(kind, find_kind(kinds(), model.ensemble.members[0].kind));
+    if (kind->forecast == nullptr || model.ensemble.members.size() != 1)
+        return make_error(ErrorKind::usage, "model_no_forecast",
+                          "a model of kind " + model.kind + " makes no forecasts",
+                          "amoskys score train --model var");
+    AMOSKYS_TRY(file, find_table(features_folder(context, options.features)));
+    AMOSKYS_TRY(table, read_table(file, {.label = {}, .ignore = options.ignore}));
+    std::size_t dropped = 0;
+    AMOSKYS_TRY(features, select_columns(table, model.columns, dropped));
+    note_dropped(context, dropped);
+    AMOSKYS_TRY(rows, RowOutput::open(context.out, context.output, forecast_noun));
+    if (steps.empty() || features.rows() == 0)
+        return rows->finish();
+    const std::size_t longest = *std::max_element(steps.begin(), steps.end());
+    for (const auto& [first, last] : module::series_of(features)) {
+        const module::Forecast ahead = kind->forecast(*model.ensemble.members[0].model,
+                                                      features.rows_of(first, last), longest);
+        for (const std::size_t step : steps)
+            for (std::size_t c = 0; c < features.columns.size(); ++c)
+                if (!rows->row(forecast_row(table, features, last - 1, step, c, ahead)))
+                    return {};
+    }
+    return rows->finish();
 }
 
 Result<> drift_verb(module::ToolContext& context) {

@@ -23,6 +23,7 @@ struct ModelConfig {
 };
 
 struct TrainConfig : ModelConfig {
+    bool automatic = false;
     std::string features;
     std::string name;  // empty = the kind's
 };
@@ -52,10 +53,18 @@ struct DriftConfig {
     std::vector<std::string> ignore;
 };
 
+struct ForecastConfig {
+    std::string features;
+    std::string name = "var";
+    std::vector<std::string> ahead = {"5", "15", "60"};
+    std::vector<std::string> ignore;
+};
+
 Result<> train_verb(module::ToolContext& context);
 Result<> run_verb(module::ToolContext& context);
 Result<> eval_verb(module::ToolContext& context);
 Result<> models_verb(module::ToolContext& context);
 Result<> drift_verb(module::ToolContext& context);
+Result<> forecast_verb(module::ToolContext& context);
 
 }  // namespace amoskys::score

@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "core/base/text.h"
+#include "core/model/random.h"
+#include "core/model/scale.h"
+#include "modules/intelligence/score/evaluate.h"
 
 namespace amoskys::score {
 namespace {
@@ -48,6 +51,45 @@ Result<std::vector<NamedKind>> members_of(std::span<const NamedKind> kinds,
         if (named.kind->member)
             out.push_back(named);
     AMOSKYS_TRY_VOID(check_prefixes(out, request));
+    return out;
+}
+
+constexpr std::size_t fault_rows = 10;
+constexpr double fault_deviations = 3;
+
+// Puts faults into the rows and says where.
+std::vector<bool> put_faults(module::FeatureTable& table,
+                             const std::vector<model::ColumnScale>& scales, std::uint64_t seed) {
+    model::Random random(seed);
+    const std::size_t width = table.columns.size();
+    std::vector<bool> labels(table.rows(), false);
+    for (std::size_t begin = fault_rows; begin + fault_rows <= labels.size();
+         begin += fault_rows + random.below(16 * fault_rows)) {
+        const std::size_t offset = random.below(width);
+        for (std::size_t row = begin; row < begin + fault_rows; ++row) {
+            labels[row] = true;
+            for (std::size_t i = 0; i < width / 3 + 1; ++i) {
+                const std::size_t c = (offset + i) % width;
+                table.values[row * width + c] += fault_deviations * scales[c].deviation;
+            }
+        }
+    }
+    return labels;
+}
+
+// The rows of each series from one part of it to another, as a table.
+KeyedTable part_of(const KeyedTable& table, double from, double to) {
+    KeyedTable out;
+    out.source = table.source;
+    out.features.columns = table.features.columns;
+    for (const auto& [first, last] : module::series_of(table.features)) {
+        const auto at = [first = first, last = last](double part) {
+            return first + static_cast<std::size_t>(part * static_cast<double>(last - first));
+        };
+        out.features.series.push_back(out.features.rows());
+        const auto rows = table.features.rows_of(at(from), at(to));
+        out.features.values.insert(out.features.values.end(), rows.begin(), rows.end());
+    }
     return out;
 }
 
@@ -108,6 +150,29 @@ Result<TrainedModel> train(std::span<const NamedKind> kinds, const KeyedTable& t
                     {"threshold", rule_names[static_cast<std::size_t>(rule)]},
                     {"left_out", std::move(left_out)}};
     return out;
+}
+
+Result<Trial> compare(std::span<const NamedKind> kinds, const TrainedModel& current,
+                      const KeyedTable& table, const TrainRequest& request) {
+    constexpr double held_back = 0.8;
+    const KeyedTable training = part_of(table, 0, held_back);
+    KeyedTable rest = part_of(table, held_back, 1);
+    AMOSKYS_TRY(candidate, train(kinds, training, request));
+    const auto scales =
+        model::column_scales(training.features.values, training.features.columns.size());
+    const std::vector<bool> labels = put_faults(rest.features, scales, request.seed);
+    const auto precision = [&](const TrainedModel& model) -> Result<double> {
+        std::size_t dropped = 0;
+        AMOSKYS_TRY(features, select_columns(rest, model.columns, dropped));
+        std::vector<double> severities;
+        for (const Fused& row : model.ensemble.severities(features).fused)
+            severities.push_back(row.severity);
+        AMOSKYS_TRY(found, evaluate(severities, labels, labels));
+        return found.average_precision;
+    };
+    AMOSKYS_TRY(ours, precision(candidate));
+    AMOSKYS_TRY(theirs, precision(current));
+    return Trial{ours, theirs};
 }
 
 }  // namespace amoskys::score

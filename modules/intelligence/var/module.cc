@@ -12,6 +12,7 @@ constexpr module::ModelKind model = {
     .parameters = "lags (5), ridge (1)",
     .ordered = true,
     .member = true,
+    .forecast = &var::forecast,
 };
 
 }  // namespace

@@ -12,4 +12,8 @@ Result<std::unique_ptr<module::Model>> train(const module::FeatureTable& table, 
                                              const Json& parameters);
 Result<std::unique_ptr<module::Model>> load(const model::Saved& saved, std::size_t columns);
 
+// `model` was made by train() or load() of this kind.
+module::Forecast forecast(const module::Model& model, std::span<const double> rows,
+                          std::size_t steps);
+
 }  // namespace amoskys::var

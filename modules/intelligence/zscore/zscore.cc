@@ -21,8 +21,8 @@ class ZScore final : public module::Model {
 
     std::size_t history() const override { return window_ - 1; }
     void score(std::span<const double> rows, std::span<double> out) const override;
-    std::vector<module::Contribution> explain(std::span<const double> rows,
-                                              std::size_t most) const override;
+    void explain(std::span<const double> rows, std::span<double> parts,
+                 std::span<double> expected) const override;
     model::Saved save() const override;
 
   private:
@@ -50,13 +50,13 @@ void ZScore::score(std::span<const double> rows, std::span<double> out) const {
     }
 }
 
-std::vector<module::Contribution> ZScore::explain(std::span<const double> rows,
-                                                  std::size_t most) const {
-    std::vector<double> z(scales_.size() * window_), parts(scales_.size(), 0);
-    model::scaled_window(scales_, rows, rows.size() / scales_.size() - 1, window_, z);
-    for (std::size_t i = 0; i < z.size(); ++i)
-        parts[i % parts.size()] += z[i] * z[i];
-    return module::largest_shares(parts, means_, most);
+void ZScore::explain(std::span<const double> rows, std::span<double> parts,
+                     std::span<double> expected) const {
+    std::vector<double> z(scales_.size());
+    model::scaled_window(scales_, rows, rows.size() / scales_.size() - 1, 1, z);
+    for (std::size_t c = 0; c < z.size(); ++c)
+        parts[c] = z[c] * z[c];
+    std::copy(means_.begin(), means_.end(), expected.begin());
 }
 
 model::Saved ZScore::save() const {

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/module/test/model_checks.h"
+
 using namespace amoskys;
 
 namespace {
@@ -56,10 +58,8 @@ TEST_CASE("a saved and loaded forest gives the same scores and reasons to the bi
     const auto loaded = iforest::load(saved, 2).value();
     for (std::size_t i = 0; i < table.rows(); ++i)
         CHECK(score_of(*loaded, table.row(i)) == score_of(*trained, table.row(i)));
-    const auto a = trained->explain(table.row(3), 1), b = loaded->explain(table.row(3), 1);
-    REQUIRE(a.size() == 1);
-    CHECK(a[0].column == b[0].column);
-    CHECK(a[0].share == b[0].share);
+    CHECK(module::test::why_of(*trained, table.row(3), 2).parts ==
+          module::test::why_of(*loaded, table.row(3), 2).parts);
 }
 
 TEST_CASE("training names an unknown parameter and a value out of range") {
@@ -88,11 +88,10 @@ TEST_CASE("a missing value counts as the median and explains nothing") {
     const double without[] = {missing, 900};
     const double score = score_of(*trained, without);
     CHECK((score > 0 && score < 1));
-    const auto why = trained->explain(without, 2);
-    REQUIRE(why.size() == 1);
-    CHECK(why[0].column == 1);
-    const double with[] = {
-        why[0].column == 1 ? trained->explain(std::vector<double>{5, 3}, 2)[0].expected : 0, 900};
+    const auto why = module::test::why_of(*trained, without, 2);
+    CHECK(why.parts[0] == 0);
+    CHECK(why.parts[1] > 0);
+    const double with[] = {why.expected[0], 900};
     CHECK(score_of(*trained, with) == score);
 }
 

@@ -19,8 +19,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const std::vector<double> rows(2 * ((*model)->history() + 3), value);
         double scores[2] = {};
         (*model)->score(rows, scores);
-        if (std::isnan(scores[0]) || std::isnan(scores[1]) || (*model)->explain(rows, 3).size() > 3)
-            std::abort();
+        double parts[2] = {}, expected[2] = {};
+        (*model)->explain(rows, parts, expected);
+        for (const double number : {scores[0], scores[1], parts[0], parts[1]})
+            if (std::isnan(number))
+                std::abort();
     }
     return 0;
 }

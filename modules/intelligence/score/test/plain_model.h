@@ -18,13 +18,13 @@ class Largest final : public module::Model {
             out[i] = *std::max_element(row.begin(), row.end());
         }
     }
-    std::vector<module::Contribution> explain(std::span<const double> rows,
-                                              std::size_t most) const override {
+    void explain(std::span<const double> rows, std::span<double> parts,
+                 std::span<double> expected) const override {
         const auto row = rows.last(columns_);
+        std::fill(parts.begin(), parts.end(), 0);
+        std::fill(expected.begin(), expected.end(), 0.5);
         const auto at = std::max_element(row.begin(), row.end()) - row.begin();
-        if (most == 0)
-            return {};
-        return {{static_cast<std::size_t>(at), 0.5, 1}};
+        parts[static_cast<std::size_t>(at)] = *std::max_element(row.begin(), row.end());
     }
     model::Saved save() const override { return model::Saved("largest"); }
 
