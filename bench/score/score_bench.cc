@@ -289,6 +289,50 @@ void bench_nab(std::vector<Row>& rows, std::vector<std::string>& notes) {
     notes.push_back(note);
 }
 
+// Forecasts of NAB's cloud metrics (a row is five minutes): learnt on the first half, mean absolute
+// percentage error on the second; medians over the series, where 0 cannot be divided by.
+void bench_forecast(std::vector<Row>& rows, std::vector<std::string>& notes) {
+    constexpr std::size_t horizons[] = {1, 3, 12}, day = 288, every = 7;
+    const module::ModelKind* const kind = need(find_kind(kinds(), "var"));
+    std::vector<double> errors[std::size(horizons)][3];
+    for (const auto& entry : fs::directory_iterator(data / "nab" / "realAWSCloudwatch")) {
+        const module::FeatureTable all = need(read_table(entry.path(), {})).features;
+        const std::size_t half = all.rows() / 2;
+        module::FeatureTable training{
+            all.columns,
+            {all.values.begin(), all.values.begin() + static_cast<std::ptrdiff_t>(half)},
+            {}};
+        const auto model = need(kind->train(training, 0, Json::object()));
+        double sums[std::size(horizons)][3] = {}, counts[std::size(horizons)] = {};
+        for (std::size_t now = half; now + 12 < all.rows(); now += every) {
+            const auto ahead = kind->forecast(*model, all.rows_of(now - 20, now + 1), 12);
+            for (std::size_t h = 0; h < std::size(horizons); ++h) {
+                const std::size_t at = now + horizons[h];
+                const double value = all.values[at];
+                if (std::abs(value) < 1e-9)
+                    continue;
+                const double guesses[] = {ahead.values[horizons[h] - 1], all.values[now],
+                                          all.values[at - day]};
+                for (std::size_t k = 0; k < 3; ++k)
+                    sums[h][k] += std::abs((guesses[k] - value) / value) * 100;
+                ++counts[h];
+            }
+        }
+        for (std::size_t h = 0; h < std::size(horizons); ++h)
+            for (std::size_t k = 0; k < 3 && counts[h] > 0; ++k)
+                errors[h][k].push_back(sums[h][k] / counts[h]);
+    }
+    for (std::size_t h = 0; h < std::size(horizons); ++h) {
+        const std::string name =
+            "var, forecast " + std::to_string(5 * horizons[h]) + " minutes ahead";
+        rows.push_back({name, "MAPE %", median(errors[h][0]), median(errors[h][1]), "last value"});
+        rows.push_back(
+            {"the same", "MAPE %", median(errors[h][0]), median(errors[h][2]), "the day before"});
+    }
+    notes.push_back("forecasts: medians over " + std::to_string(errors[0][0].size()) +
+                    " series of realAWSCloudwatch");
+}
+
 void bench_speed(std::vector<Row>& rows, const Machine& machine) {
     const auto known = kinds();
     const module::ModelKind* const forest = need(find_kind(known, "iforest"));
@@ -334,6 +378,7 @@ int main(int argc, char** argv) {
     for (const char* kind : {"fused", "zscore", "pca", "iforest"})
         bench_reasons(rows, notes, all, kind);
     bench_nab(rows, notes);
+    bench_forecast(rows, notes);
     bench_speed(rows, all[0]);
     print(rows, notes, form);
 }
