@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "core/base/check.h"
 #include "core/model/forest.h"
@@ -35,7 +36,7 @@ Bank draw_bank(std::size_t width, std::size_t projections, std::size_t each, std
             // Normal by Box and Muller.
             const double radius = std::sqrt(-2 * std::log(1 - random.uniform()));
             out.weights.push_back(
-                static_cast<float>(radius * std::cos(2 * M_PI * random.uniform())));
+                static_cast<float>(radius * std::cos(2 * std::numbers::pi * random.uniform())));
         }
     return out;
 }

@@ -46,7 +46,8 @@ TEST_CASE("labels of one class are refused") {
 TEST_CASE("measures equal scikit-learn's and the published VUS-PR on a series with ties") {
     std::vector<double> scores;
     std::vector<bool> labels(400, false);
-    for (const auto& [first, last] : {std::pair{40, 60}, {100, 103}, {130, 140}, {390, 400}})
+    for (const auto& [first, last] :
+         std::vector<std::pair<int, int>>{{40, 60}, {100, 103}, {130, 140}, {390, 400}})
         std::fill(labels.begin() + first, labels.begin() + last, true);
     std::uint32_t state = 12345;
     for (std::size_t i = 0; i < labels.size(); ++i) {

@@ -13,12 +13,13 @@ using namespace amoskys;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const Digest digest = crypto::sha256({data, size});
     std::string file = "\x08\x01";
-    for (const auto& [field, bytes] :
-         {std::pair<std::uint32_t, ByteView>{2, digest}, {3, {data, size}}}) {
+    const auto put = [&file](std::uint32_t field, ByteView bytes) {
         wire::put_tag(file, field, wire::WireType::bytes);
         wire::put_varint(file, bytes.size());
         file += as_text(bytes);
-    }
+    };
+    put(2, {digest.data(), digest.size()});
+    put(3, {data, size});
     const auto model = score::decode_model(score::test::known_kinds, as_bytes(file), "fuzz");
     if (!model)
         return 0;

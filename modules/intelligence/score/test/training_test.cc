@@ -42,7 +42,7 @@ TEST_CASE("equal training scores are no surprise, anything above them is") {
     CHECK(tail.severity(2) == 0);
     CHECK(tail.severity(1) == 0);
     CHECK(tail.severity(2.1) > 1.5);
-    CHECK(Tail({7}).severity(7) == 0);
+    CHECK(Tail(std::vector<double>{7}).severity(7) == 0);
 }
 
 TEST_CASE("fusions are the earlier system's: its own three signals") {
