@@ -46,22 +46,46 @@ std::vector<ColumnScale> column_scales(std::span<const double> values, std::size
     return out;
 }
 
-void put_scales(Saved& out, const std::vector<ColumnScale>& scales) {
+std::vector<ColumnScale> robust_scales(std::span<const double> values, std::size_t columns) {
+    constexpr std::size_t most_rows = 20'000;
+    std::vector<ColumnScale> out = column_scales(values, columns);
+    const std::size_t step = values.size() / columns / most_rows + 1;
+    std::vector<double> present;
+    for (std::size_t c = 0; c < columns; ++c) {
+        present.clear();
+        for (std::size_t at = c; at < values.size(); at += step * columns)
+            if (!std::isnan(values[at]))
+                present.push_back(values[at]);
+        if (present.empty())
+            continue;
+        std::sort(present.begin(), present.end());
+        const auto at = [&present](double part) {
+            return present[static_cast<std::size_t>(part *
+                                                    static_cast<double>(present.size() - 1))];
+        };
+        out[c].mean = at(0.5);
+        out[c].deviation = std::max(at(0.84) / 2 - at(0.16) / 2, deviation_floor * out[c].range);
+    }
+    return out;
+}
+
+void put_scales(Saved& out, const std::vector<ColumnScale>& scales, const std::string& prefix) {
     std::vector<double> mean, deviation, range;
     for (const ColumnScale& scale : scales) {
         mean.push_back(scale.mean);
         deviation.push_back(scale.deviation);
         range.push_back(scale.range);
     }
-    out.put("mean", std::move(mean));
-    out.put("deviation", std::move(deviation));
-    out.put("range", std::move(range));
+    out.put(prefix + "mean", std::move(mean));
+    out.put(prefix + "deviation", std::move(deviation));
+    out.put(prefix + "range", std::move(range));
 }
 
-Result<std::vector<ColumnScale>> load_scales(const Saved& saved, std::size_t columns) {
-    AMOSKYS_TRY(mean, saved.numbers("mean", columns));
-    AMOSKYS_TRY(deviation, saved.numbers("deviation", columns));
-    AMOSKYS_TRY(range, saved.numbers("range", columns));
+Result<std::vector<ColumnScale>> load_scales(const Saved& saved, std::size_t columns,
+                                             const std::string& prefix) {
+    AMOSKYS_TRY(mean, saved.numbers(prefix + "mean", columns));
+    AMOSKYS_TRY(deviation, saved.numbers(prefix + "deviation", columns));
+    AMOSKYS_TRY(range, saved.numbers(prefix + "range", columns));
     std::vector<ColumnScale> out;
     for (std::size_t c = 0; c < columns; ++c) {
         if (!(deviation[c] > 0) || !(range[c] > 0))

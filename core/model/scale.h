@@ -24,8 +24,15 @@ struct ColumnScale {
 // Of `columns` numbers a row; NaN = missing.
 std::vector<ColumnScale> column_scales(std::span<const double> values, std::size_t columns);
 
-void put_scales(Saved& out, const std::vector<ColumnScale>& scales);
-Result<std::vector<ColumnScale>> load_scales(const Saved& saved, std::size_t columns);
+// The same with the median for the mean and half of the range that holds the middle 68 % for the
+// deviation (the standard deviation of a normal distribution), so that outliers in training do not
+// count. Of at most 20,000 rows, evenly spread.
+std::vector<ColumnScale> robust_scales(std::span<const double> values, std::size_t columns);
+
+// As the lists PREFIXmean, PREFIXdeviation and PREFIXrange.
+void put_scales(Saved& out, const std::vector<ColumnScale>& scales, const std::string& prefix = {});
+Result<std::vector<ColumnScale>> load_scales(const Saved& saved, std::size_t columns,
+                                             const std::string& prefix = {});
 
 // A missing value is the mean: 0.
 inline double scaled(const ColumnScale& scale, double value) {

@@ -9,7 +9,10 @@ namespace {
 constexpr module::ModelKind model = {
     .train = &zscore::train,
     .load = &zscore::load,
-    .parameters = "window (rows looked at together; 0: 1, of a single column 100)",
+    .parameters =
+        "window (rows looked at together; 0: 1, of a single column 100), robust (0; 1: median and "
+        "quantiles), "
+        "statistics (0; mean, deviation and extremes of so many rows)",
     .ordered = true,
     .member = true,
 };

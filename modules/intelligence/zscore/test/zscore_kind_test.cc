@@ -26,3 +26,30 @@ TEST_CASE("zscore is the distance in deviations, and a single column is seen ove
     long_window->score(single.values, std::span(&score, 1));
     CHECK(score == Approx(std::log1p(10)));  // a hundred values, each one deviation off
 }
+
+TEST_CASE("a robust zscore forgets outliers of training") {
+    module::FeatureTable table{{"a", "b"}, {}, {}};
+    for (int i = 0; i < 1000; ++i) {
+        table.values.push_back(i % 100 == 0 ? 100 : i % 10);
+        table.values.push_back(0);
+    }
+    double plain = 0, robust = 0;
+    const std::vector<double> row = {30, 0};
+    zscore::train(table, 0, Json::object()).value()->score(row, std::span(&plain, 1));
+    zscore::train(table, 0, {{"robust", 1U}}).value()->score(row, std::span(&robust, 1));
+    CHECK(robust > plain + 0.5);
+}
+
+TEST_CASE("zscore of statistics sees a metric that stands still") {
+    auto table = module::test::waves(1000);
+    const auto model = zscore::train(table, 0, {{"statistics", 20U}}).value();
+    CHECK(model->history() == 19);
+    for (std::size_t i = 700; i < 740; ++i)
+        table.values[i * 3 + 2] = 0;
+    const auto scores = module::test::scores_of(*model, table);
+    const auto highest = std::max_element(scores.begin(), scores.end()) - scores.begin();
+    CHECK(highest >= 705);
+    CHECK(highest < 745);
+    const auto saved = model::Saved::decode(as_bytes(model->save().encode())).value();
+    CHECK(module::test::scores_of(*zscore::load(saved, 3).value(), table) == scores);
+}
