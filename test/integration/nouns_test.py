@@ -43,6 +43,10 @@ class Nouns(harness.AmoskysTest):
         self.assertEqual(self.stop(bus), 0)
         return told
 
+    def forecast(self, features):
+        self.ok("score", "train", "--features", features, "--model", "var", "--parameter", "lags=1")
+        return self.ok_ndjson("score", "forecast", "--features", features, "--ahead", "1")[0]
+
     def make_scores(self):
         features = self.folder / "features"
         table = self.folder / "table.csv"
@@ -52,6 +56,8 @@ class Nouns(harness.AmoskysTest):
                 "feature_quality": self.ok_json("etl", "quality", "--features", features)[0],
                 "model": self.ok_json("score", "train", "--features", features, "--model", "iforest"),
                 "score": self.ok_ndjson("score", "run", "--features", features)[0],
+                "forecast": self.forecast(features),
+                "drift": self.ok_json("score", "drift", "--features", features),
                 "evaluation": self.ok_json("score", "eval", "--train", table, "--test", table, "--label", "label",
                                            "--model", "iforest", "--seed", "0")}
         return told

@@ -21,7 +21,8 @@ ALLOWED = {
     "wal": {"base", "log", "metrics", "json", "config", "crypto"},
     "io": {"base", "log", "metrics", "json", "config", "crypto"},
     "link": {"base", "log", "metrics", "json", "config", "crypto", "wire", "wal", "io"},
-    "module": {"base", "log", "metrics", "json", "config", "crypto", "wire", "wal", "io", "link"},
+    "model": {"base", "json", "wire"},
+    "module": {"base", "log", "metrics", "json", "config", "crypto", "wire", "wal", "io", "link", "model"},
     "app": {"base", "log", "metrics", "json", "config", "crypto", "wire", "wal", "io", "link", "module"},
 }
 

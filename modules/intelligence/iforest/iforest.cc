@@ -2,193 +2,104 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <set>
 
 #include "core/base/check.h"
-#include "core/base/text.h"
-#include "modules/intelligence/iforest/forest.h"
+#include "core/model/forest.h"
+#include "core/model/parameters.h"
+#include "core/model/scale.h"
 
 namespace amoskys::iforest {
 namespace {
 
-constexpr std::size_t most_trees = 10'000;
-constexpr std::size_t most_samples = 1'000'000;
+// Medians are of at most so many rows, evenly spread over the table: training stays at some ms.
+constexpr std::size_t most_median_rows = 1024;
+
+struct Columns {
+    std::vector<double> median;     // stands in for a missing value
+    std::vector<double> deviation;  // model::ColumnScale's
+};
+
+Columns columns_of(const module::FeatureTable& table) {
+    const std::size_t width = table.columns.size();
+    Columns out{std::vector<double>(width, 0), {}};
+    const std::size_t step = (table.rows() + most_median_rows - 1) / most_median_rows;
+    std::vector<double> some, present;
+    for (std::size_t row = 0; row < table.rows(); row += step)
+        some.insert(some.end(), table.row(row).begin(), table.row(row).end());
+    for (const model::ColumnScale& scale : model::column_scales(some, width))
+        out.deviation.push_back(scale.deviation);
+    for (std::size_t c = 0; c < width; ++c) {
+        present.clear();
+        for (std::size_t at = c; at < some.size(); at += width)
+            if (!std::isnan(some[at]))
+                present.push_back(some[at]);
+        if (present.empty())
+            continue;
+        const auto middle = present.begin() + static_cast<std::ptrdiff_t>(present.size() / 2);
+        std::nth_element(present.begin(), middle, present.end());
+        out.median[c] = *middle;
+    }
+    return out;
+}
 
 class IsolationForest final : public module::Model {
   public:
-    IsolationForest(std::vector<std::string> columns, Forest forest)
-        : columns_(std::move(columns)), forest_(std::move(forest)) {}
+    IsolationForest(model::Forest forest, Columns columns)
+        : forest_(std::move(forest)), columns_(std::move(columns)) {}
 
-    std::span<const std::string> columns() const override { return columns_; }
-    double score(std::span<const double> row) const override { return forest_score(forest_, row); }
-    std::vector<module::Contribution> explain(std::span<const double> row,
-                                              std::size_t most) const override;
-    Json save() const override;
+    std::size_t history() const override { return 0; }
+    void score(std::span<const double> rows, std::span<double> out) const override;
+    void explain(std::span<const double> rows, std::span<double> parts,
+                 std::span<double> expected) const override;
+    model::Saved save() const override;
 
   private:
-    std::vector<std::string> columns_;
-    Forest forest_;
+    model::Forest forest_;
+    Columns columns_;
 };
 
-std::vector<module::Contribution> IsolationForest::explain(std::span<const double> row,
-                                                           std::size_t most) const {
-    const std::vector<double> shares = forest_shares(forest_, row);
-    std::vector<module::Contribution> out;
-    for (std::size_t f = 0; f < shares.size(); ++f)
-        if (shares[f] > 0)
-            out.push_back({f, forest_.ranges[f].median, shares[f]});
-    const auto end = out.begin() + static_cast<std::ptrdiff_t>(std::min(most, out.size()));
-    std::partial_sort(out.begin(), end, out.end(), [](const auto& a, const auto& b) {
-        return a.share != b.share ? a.share > b.share : a.column < b.column;
-    });
-    out.erase(end, out.end());
-    return out;
-}
-
-Json IsolationForest::save() const {
-    Json median = Json::array(), deviation = Json::array(), trees = Json::array();
-    for (const FeatureRange& range : forest_.ranges) {
-        median.push_back(range.median);
-        deviation.push_back(range.deviation);
+void as_floats(std::span<const double> row, const std::vector<double>& median,
+               std::span<float> out) {
+    for (std::size_t i = 0, c = 0; i < row.size(); ++i) {
+        out[i] = model::to_float(std::isnan(row[i]) ? median[c] : row[i]);
+        if (++c == median.size())
+            c = 0;
     }
-    for (const Tree& tree : forest_.trees) {
-        Json feature = Json::array(), threshold = Json::array(), right = Json::array();
-        for (const Node& node : tree) {
-            feature.push_back(node.feature == leaf ? -1 : static_cast<std::int64_t>(node.feature));
-            threshold.push_back(static_cast<double>(node.threshold));
-            right.push_back(node.right);
-        }
-        trees.push_back({{"feature", std::move(feature)},
-                         {"threshold", std::move(threshold)},
-                         {"right", std::move(right)}});
+}
+
+void IsolationForest::score(std::span<const double> rows, std::span<double> out) const {
+    constexpr std::size_t at_once = 1024;
+    const std::size_t width = columns_.median.size();
+    check(rows.size() == out.size() * width, "a row must have the model's columns");
+    std::vector<float> floats(std::min(out.size(), at_once) * width);
+    for (std::size_t row = 0; row < out.size(); row += at_once) {
+        const std::size_t count = std::min(at_once, out.size() - row);
+        const std::span part = std::span(floats).first(count * width);
+        as_floats(rows.subspan(row * width, count * width), columns_.median, part);
+        forest_.score(part, out.subspan(row, count));
     }
-    return {{"format", 1},
-            {"columns", columns_},
-            {"sample", forest_.sample},
-            {"median", std::move(median)},
-            {"deviation", std::move(deviation)},
-            {"trees", std::move(trees)}};
 }
 
-Error damaged(std::string what) {
-    return make_error(ErrorKind::bad_data, "model_damaged", "iforest model: " + std::move(what),
-                      "train it again: amoskys score train");
-}
-
-Result<std::size_t> whole_number(const Json& object, const char* key, std::size_t least,
-                                 std::size_t most) {
-    const auto found = object.find(key);
-    if (found == object.end() || !found->is_number_unsigned() ||
-        found->get<std::uint64_t>() < least || found->get<std::uint64_t>() > most)
-        return damaged(std::string(key) + " must be a whole number from " + std::to_string(least) +
-                       " to " + std::to_string(most));
-    return found->get<std::size_t>();
-}
-
-Result<std::vector<double>> numbers(const Json& object, const char* key, std::size_t size) {
-    const auto found = object.find(key);
-    if (found == object.end() || !found->is_array() || found->size() != size)
-        return damaged(std::string(key) + " must be a list of " + std::to_string(size) +
-                       " numbers");
-    std::vector<double> out;
-    for (const Json& item : *found) {
-        if (!item.is_number() || !std::isfinite(item.get<double>()))
-            return damaged(std::string(key) + " holds something that is no number");
-        out.push_back(item.get<double>());
+void IsolationForest::explain(std::span<const double> rows, std::span<double> parts,
+                              std::span<double> expected) const {
+    const auto row = rows.last(columns_.median.size());
+    std::vector<float> floats(row.size());
+    as_floats(row, columns_.median, floats);
+    const std::vector<double> early = forest_.early_uses(floats);
+    for (std::size_t c = 0; c < parts.size(); ++c) {
+        const double off =
+            std::isnan(row[c]) ? 0 : (row[c] - columns_.median[c]) / columns_.deviation[c];
+        const double part = std::min(std::abs(off), 1e6) * early[c];
+        parts[c] = part * part;
     }
-    return out;
+    std::copy(columns_.median.begin(), columns_.median.end(), expected.begin());
 }
 
-// Preorder with the left child next to its parent: following it, every node is reached once and
-// each subtree is a run of nodes. `end` receives the position behind the subtree of `at`.
-Result<> check_tree(const Tree& tree, std::size_t columns, std::size_t sample) {
-    if (tree.empty())
-        return damaged("a tree has no nodes");
-    std::vector<std::size_t> open;  // right children that must start where a left subtree ends
-    for (std::size_t at = 0; at < tree.size(); ++at) {
-        const Node& node = tree[at];
-        if (node.feature != leaf) {
-            if (node.feature >= columns)
-                return damaged("a tree splits on a column that does not exist");
-            if (node.right <= at + 1 || node.right >= tree.size())
-                return damaged("a tree's branch leads outside of it");
-            open.push_back(node.right);
-            continue;
-        }
-        if (node.right < 1 || node.right > sample)
-            return damaged("a leaf has an impossible number of samples");
-        if (at + 1 == tree.size() ? !open.empty() : open.empty() || open.back() != at + 1)
-            return damaged("a tree's nodes are not in preorder");
-        if (!open.empty())
-            open.pop_back();
-    }
-    return tree.back().feature == leaf ? Result<>() : damaged("a tree ends in a branch");
-}
-
-Result<Tree> load_tree(const Json& saved, std::size_t columns, std::size_t sample) {
-    const auto features = saved.find("feature");
-    if (!saved.is_object() || features == saved.end() || !features->is_array())
-        return damaged("a tree has no list of features");
-    const std::size_t size = features->size();
-    AMOSKYS_TRY(feature, numbers(saved, "feature", size));
-    AMOSKYS_TRY(threshold, numbers(saved, "threshold", size));
-    AMOSKYS_TRY(right, numbers(saved, "right", size));
-    const auto index = [](double value) {
-        return value == std::floor(value) && value >= 0 && value < leaf;
-    };
-    Tree tree;
-    for (std::size_t i = 0; i < size; ++i) {
-        if ((feature[i] != -1 && !index(feature[i])) || !index(right[i]) ||
-            std::abs(threshold[i]) > static_cast<double>(std::numeric_limits<float>::max()))
-            return damaged("a tree's node is out of range");
-        tree.push_back({feature[i] == -1 ? leaf : static_cast<std::uint32_t>(feature[i]),
-                        static_cast<float>(threshold[i]), static_cast<std::uint32_t>(right[i])});
-    }
-    AMOSKYS_TRY_VOID(check_tree(tree, columns, sample));
-    return tree;
-}
-
-Result<std::vector<std::string>> load_columns(const Json& saved) {
-    const auto found = saved.find("columns");
-    if (found == saved.end() || !found->is_array() || found->empty())
-        return damaged("columns must be a list of names");
-    std::vector<std::string> columns;
-    std::set<std::string> seen;
-    for (const Json& name : *found) {
-        if (!name.is_string() || !seen.insert(name.get<std::string>()).second)
-            return damaged("columns must be a list of different names");
-        columns.push_back(name.get<std::string>());
-    }
-    return columns;
-}
-
-Result<std::size_t> parameter(const std::string& key, const Json& value, std::size_t least,
-                              std::size_t most) {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() < least ||
-        value.get<std::uint64_t>() > most)
-        return make_error(ErrorKind::usage, "model_parameter",
-                          "iforest: " + key + " must be a whole number from " +
-                              std::to_string(least) + " to " + std::to_string(most) + ", not " +
-                              json::dump(value));
-    return value.get<std::size_t>();
-}
-
-Result<ForestParameters> read_parameters(const Json& parameters) {
-    ForestParameters out;
-    for (const auto& [key, value] : parameters.items()) {
-        if (key == "trees") {
-            AMOSKYS_TRY(trees, parameter(key, value, 1, most_trees));
-            out.trees = trees;
-        } else if (key == "sample") {
-            AMOSKYS_TRY(sample, parameter(key, value, 2, most_samples));
-            out.sample = sample;
-        } else {
-            return make_error(ErrorKind::usage, "model_parameter",
-                              "iforest has no parameter '" + printable(key) + "'",
-                              "trees and sample are known");
-        }
-    }
+model::Saved IsolationForest::save() const {
+    model::Saved out("iforest");
+    out.put("median", columns_.median);
+    out.put("deviation", columns_.deviation);
+    forest_.save(out);
     return out;
 }
 
@@ -196,40 +107,30 @@ Result<ForestParameters> read_parameters(const Json& parameters) {
 
 Result<std::unique_ptr<module::Model>> train(const module::FeatureTable& table, std::uint64_t seed,
                                              const Json& parameters) {
-    AMOSKYS_TRY(wanted, read_parameters(parameters));
-    if (table.columns.empty())
-        return make_error(ErrorKind::bad_data, "training_no_columns",
-                          "iforest: the table has no feature columns");
-    if (table.rows() < 2)
-        return make_error(
-            ErrorKind::bad_data, "training_too_few_rows",
-            "iforest: the table has " + std::to_string(table.rows()) + " rows; 2 are needed",
-            "some hundred rows of normal operation make a useful model");
-    return std::make_unique<IsolationForest>(table.columns, build_forest(table, wanted, seed));
+    static constexpr model::Parameter known[] = {{"trees", 100, 1, model::most_trees},
+                                                 {"sample", 256, 2, model::most_samples}};
+    AMOSKYS_TRY(values, model::read_parameters("iforest", known, parameters));
+    const std::size_t width = table.columns.size();
+    AMOSKYS_TRY_VOID(model::check_table("iforest", table.rows(), width, 2, SIZE_MAX));
+    Columns columns = columns_of(table);
+    model::Forest forest = model::Forest::build(table.rows(), width,
+                                                {.trees = static_cast<std::size_t>(values[0]),
+                                                 .sample = static_cast<std::size_t>(values[1])},
+                                                seed, [&](std::size_t row, std::span<float> out) {
+                                                    as_floats(table.row(row), columns.median, out);
+                                                });
+    return std::make_unique<IsolationForest>(std::move(forest), std::move(columns));
 }
 
-Result<std::unique_ptr<module::Model>> load(const Json& saved) {
-    if (!saved.is_object())
-        return damaged("an object is needed");
-    if (const auto format = saved.find("format"); format == saved.end() || *format != 1)
-        return damaged("format " + (format == saved.end() ? "(none)" : json::dump(*format)) +
-                       " is not known; this version reads format 1");
-    AMOSKYS_TRY(columns, load_columns(saved));
-    Forest forest;
-    AMOSKYS_TRY(sample, whole_number(saved, "sample", 2, most_samples));
-    forest.sample = sample;
-    AMOSKYS_TRY(median, numbers(saved, "median", columns.size()));
-    AMOSKYS_TRY(deviation, numbers(saved, "deviation", columns.size()));
-    for (std::size_t i = 0; i < columns.size(); ++i)
-        forest.ranges.push_back({median[i], deviation[i]});
-    const auto trees = saved.find("trees");
-    if (trees == saved.end() || !trees->is_array() || trees->empty() || trees->size() > most_trees)
-        return damaged("trees must be a list of 1 to " + std::to_string(most_trees) + " trees");
-    for (const Json& item : *trees) {
-        AMOSKYS_TRY(tree, load_tree(item, columns.size(), sample));
-        forest.trees.push_back(std::move(tree));
-    }
-    return std::make_unique<IsolationForest>(std::move(columns), std::move(forest));
+Result<std::unique_ptr<module::Model>> load(const model::Saved& saved, std::size_t columns) {
+    AMOSKYS_TRY_VOID(saved.check_format(1));
+    AMOSKYS_TRY(median, saved.numbers("median", columns));
+    AMOSKYS_TRY(deviation, saved.numbers("deviation", columns));
+    if (std::any_of(deviation.begin(), deviation.end(), [](double d) { return !(d > 0); }))
+        return model::damaged("iforest", "a deviation is not above 0");
+    AMOSKYS_TRY(forest, model::Forest::load(saved, columns));
+    return std::make_unique<IsolationForest>(std::move(forest),
+                                             Columns{std::move(median), std::move(deviation)});
 }
 
 }  // namespace amoskys::iforest

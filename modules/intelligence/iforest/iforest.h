@@ -1,5 +1,5 @@
-// The Isolation Forest as a model of `score`: training with checked parameters, scoring, and its
-// JSON form. Thread-safe once made.
+// The Isolation Forest as a model of `score`: training with checked parameters, scores of 0..1 and
+// reasons. Thread-safe once made.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,7 @@ namespace amoskys::iforest {
 Result<std::unique_ptr<module::Model>> train(const module::FeatureTable& table, std::uint64_t seed,
                                              const Json& parameters);
 
-// {"format": 1, "columns": [...], "sample": n, "median": [...], "deviation": [...],
-//  "trees": [{"feature": [...], "threshold": [...], "right": [...]}]}; feature -1 = leaf, right of
-//  a
-// leaf = its samples. Everything that walking a tree relies on is checked.
-Result<std::unique_ptr<module::Model>> load(const Json& saved);
+// The lists of model::Forest, "median" and "deviation".
+Result<std::unique_ptr<module::Model>> load(const model::Saved& saved, std::size_t columns);
 
 }  // namespace amoskys::iforest

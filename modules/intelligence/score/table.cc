@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "core/base/csv.h"
@@ -56,6 +57,44 @@ Result<double> number(const CsvReader& reader, const CsvCell& cell, const std::s
     return value;
 }
 
+// The rows of each device together, in the order in which the devices first appear.
+void group_series(KeyedTable& table) {
+    const std::size_t rows = table.devices.size(), width = table.features.columns.size();
+    if (rows == 0 || width == 0)
+        return;
+    std::map<std::string_view, std::size_t> number;
+    std::vector<std::size_t> device, order(rows);
+    for (const std::string& name : table.devices)
+        device.push_back(number.try_emplace(name, number.size()).first->second);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return device[a] < device[b]; });
+    for (std::size_t i = 0; i < rows; ++i)
+        if (i == 0 || device[order[i]] != device[order[i - 1]])
+            table.features.series.push_back(i);
+    if (std::is_sorted(order.begin(), order.end()))
+        return;
+    const auto reorder = [&order](auto& values) {
+        std::remove_reference_t<decltype(values)> moved;
+        for (const std::size_t from : order)
+            moved.push_back(values[from]);
+        values = std::move(moved);
+    };
+    std::vector<double> values;
+    values.reserve(table.features.values.size());
+    for (const std::size_t from : order)
+        values.insert(values.end(), table.features.row(from).begin(),
+                      table.features.row(from).end());
+    table.features.values = std::move(values);
+    reorder(table.devices);
+    if (!table.starts.empty())
+        reorder(table.starts);
+    if (!table.ends.empty())
+        reorder(table.ends);
+    if (!table.labels.empty())
+        reorder(table.labels);
+}
+
 // Reads the records of one file into a table.
 class TableReader {
   public:
@@ -68,8 +107,10 @@ class TableReader {
         AMOSKYS_TRY_VOID(read_header());
         for (;;) {
             AMOSKYS_TRY(more, reader_.next(cells_));
-            if (!more)
+            if (!more) {
+                group_series(table_);
                 return std::move(table_);
+            }
             for (std::size_t i = 0; i < cells_.size(); ++i)
                 AMOSKYS_TRY_VOID(take(i, cells_[i]));
         }
@@ -187,6 +228,7 @@ Result<module::FeatureTable> select_columns(const KeyedTable& table,
     dropped = table.features.columns.size() - from.size();
     module::FeatureTable out;
     out.columns.assign(columns.begin(), columns.end());
+    out.series = table.features.series;
     out.values.reserve(table.features.rows() * from.size());
     for (std::size_t i = 0; i < table.features.rows(); ++i)
         for (const std::size_t column : from)

@@ -25,7 +25,8 @@ struct TableOptions {
 
 // Keys are device_id or device; window_start or window_start_ns; window_end; columns named time,
 // timestamp, ts_ns, timestamp_ns and id are left out. Every other cell is a number or empty (or
-// nan) = missing; a label is 0 or 1. Faults are bad_data with FILE:LINE:COL.
+// nan) = missing; a label is 0 or 1. The rows of a device are brought together, each device a
+// series. Faults are bad_data with FILE:LINE:COL.
 Result<KeyedTable> parse_table(std::string_view text, const std::string& name,
                                const TableOptions& options);
 Result<KeyedTable> read_table(const std::filesystem::path& file, const TableOptions& options);

@@ -9,14 +9,23 @@
 
 namespace amoskys::score {
 
-struct TrainConfig {
-    std::string features;
+// How a model is made: the same options for train and eval.
+struct ModelConfig {
     std::string model = "iforest";
-    std::string name;  // empty = the kind's
     std::uint64_t seed = 0;
+    std::string threshold = "auto";
     double quantile = 0.99;
+    std::uint64_t confirm = 1, within = 1;
+    std::string fusion = "mean";
+    std::uint64_t smooth = 0;  // 0 = the kind's own
     std::vector<std::string> parameter;
     std::vector<std::string> ignore;
+};
+
+struct TrainConfig : ModelConfig {
+    bool automatic = false;
+    std::string features;
+    std::string name;  // empty = the kind's
 };
 
 struct ScoreConfig {
@@ -29,13 +38,25 @@ struct ScoreConfig {
     std::vector<std::string> ignore;
 };
 
-struct EvalConfig {
+struct EvalConfig : ModelConfig {
     std::string train, test;
     std::string label = "label";
-    std::string model = "iforest";
-    std::uint64_t seed = 0;
-    double quantile = 0.99;
-    std::vector<std::string> parameter;
+};
+
+struct ModelsConfig {
+    std::vector<std::string> words;
+};
+
+struct DriftConfig {
+    std::string features;
+    std::string name = "iforest";
+    std::vector<std::string> ignore;
+};
+
+struct ForecastConfig {
+    std::string features;
+    std::string name = "var";
+    std::vector<std::string> ahead = {"5", "15", "60"};
     std::vector<std::string> ignore;
 };
 
@@ -43,5 +64,7 @@ Result<> train_verb(module::ToolContext& context);
 Result<> run_verb(module::ToolContext& context);
 Result<> eval_verb(module::ToolContext& context);
 Result<> models_verb(module::ToolContext& context);
+Result<> drift_verb(module::ToolContext& context);
+Result<> forecast_verb(module::ToolContext& context);
 
 }  // namespace amoskys::score

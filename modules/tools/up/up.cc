@@ -125,7 +125,7 @@ Result<> refresh(Running& run) {
     AMOSKYS_TRY_VOID(run_words(
         run, "etl", "",
         {"--out", features.string(), "--since", "-" + format_duration(run.options.look_back)}));
-    if (!std::filesystem::exists(run.context.state_dir / "models" / "iforest.json"))
+    if (!std::filesystem::exists(run.context.state_dir / "models" / "iforest.model"))
         AMOSKYS_TRY_VOID(run_words(run, "score", "train",
                                    {"--features", features.string(), "--model", "iforest"}));
     return run_words(run, "score", "run",

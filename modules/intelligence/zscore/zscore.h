@@ -1,0 +1,15 @@
+// The kind zscore as a model of `score`; README.md has its definition. Thread-safe once made.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/module/model.h"
+
+namespace amoskys::zscore {
+
+Result<std::unique_ptr<module::Model>> train(const module::FeatureTable& table, std::uint64_t seed,
+                                             const Json& parameters);
+Result<std::unique_ptr<module::Model>> load(const model::Saved& saved, std::size_t columns);
+
+}  // namespace amoskys::zscore
