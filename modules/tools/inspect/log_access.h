@@ -20,6 +20,9 @@ inline constexpr std::uint64_t step_bytes = 16ULL << 20;
 // --log, else STATE/wal.
 std::filesystem::path log_folder(const module::ToolContext& context, const std::string& option);
 
+// no_input "wal_missing", permission, usage "wal_is_file" where no log can be in it.
+Result<> require_log_folder(const std::filesystem::path& folder);
+
 // no_input "wal_missing" where there is no log; usage "wal_is_file" where it is one file.
 Result<std::unique_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
                                                    const std::string& option);
