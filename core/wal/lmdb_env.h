@@ -37,6 +37,7 @@ class ReadSnapshot final : public Snapshot {
     ReadSnapshot& operator=(const ReadSnapshot&) = delete;
     ~ReadSnapshot() override { mdb_txn_abort(txn_); }
     Result<> scan(Table table, ByteView from, const Visit& visit) const override;
+    const SegmentReader& pages() const { return *pages_; }
 
   private:
     std::unique_ptr<SegmentReader> pages_;

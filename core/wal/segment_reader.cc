@@ -129,9 +129,35 @@ Result<std::unique_ptr<SegmentReader>> SegmentReader::over(ByteView mapped, std:
     if (!meta || meta->page_bytes != page_bytes || meta->txnid != txnid)
         return damaged(file, "the meta page of its last commit is not valid");
     out->use(*meta);
+    static_assert(std::tuple_size_v<decltype(out->meta_)> == meta_bytes);
+    std::memcpy(out->meta_.data(), mapped.data() + number * page_bytes, meta_bytes);
     if (!out->read_tables())
         return damaged(file, "its table of tables cannot be read");
     return out;
+}
+
+// Both meta pages say what this commit's says. Free pages go as they are; pages at the end that
+// were never written are zeros.
+Result<> SegmentReader::write_own_file(const std::function<Result<>(ByteView)>& take) const {
+    Bytes page(page_bytes_);
+    std::memcpy(page.data(), meta_.data(), meta_.size());
+    for (const std::uint64_t number : {0, 1}) {
+        store_le<std::uint64_t>(page.data(), number);
+        AMOSKYS_TRY_VOID(take(page));
+    }
+    const std::uint64_t end = own_file_bytes(), there = std::min(end, size_);
+    for (std::uint64_t at = 2 * page_bytes_; at < there;) {
+        const std::uint64_t piece = std::min<std::uint64_t>(there - at, 1 << 20);
+        AMOSKYS_TRY_VOID(take({data_ + at, static_cast<std::size_t>(piece)}));
+        at += piece;
+    }
+    std::ranges::fill(page, std::uint8_t{0});
+    for (std::uint64_t missing = end - std::max(there, 2 * page_bytes_); missing > 0;) {
+        const std::uint64_t piece = std::min<std::uint64_t>(missing, page.size());
+        AMOSKYS_TRY_VOID(take(ByteView(page).first(static_cast<std::size_t>(piece))));
+        missing -= piece;
+    }
+    return {};
 }
 
 void SegmentReader::expect_scans() const {

@@ -31,6 +31,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -67,6 +68,9 @@ class SegmentReader final : public Snapshot {
     Result<> scan(Table table, ByteView from, const Visit& visit) const override;
     std::uint64_t unreadable_pages() const { return unreadable_.load(); }  // met by scans so far
     std::uint64_t file_bytes() const { return size_; }
+    // Of a reader made by over(): its commit as a file of its own, which LMDB opens like any other.
+    std::uint64_t own_file_bytes() const { return (last_page_ + 1) * page_bytes_; }
+    Result<> write_own_file(const std::function<Result<>(ByteView)>& take) const;
     // Opening looks at a few pages far apart, each alone (a disk's read-ahead, often megabytes,
     // would be paid for each); from this call on the file is read in order.
     void expect_scans() const;
@@ -93,6 +97,8 @@ class SegmentReader final : public Snapshot {
 
     const std::uint8_t* data_ = nullptr;
     bool own_map_ = true;
+    std::array<std::uint8_t, 152>
+        meta_{};  // of over(): the page is written again two commits later
     std::uint64_t size_ = 0;
     std::size_t page_bytes_ = 0;
     std::uint64_t last_page_ = 0;

@@ -87,6 +87,8 @@ class Nouns(harness.AmoskysTest):
         told |= self.make_log()
         told |= self.make_scores()
         told |= self.make_alerts()
+        told["backup"] = self.ok_json("inspect", "backup", self.folder / "backup.tar.zst")
+        told["restore"] = self.ok_json("inspect", "restore", self.folder / "backup.tar.zst", "--log", self.folder / "restored")
         told["rotation_step"] = self.ok_json("pki", "rotate", "agent", "edge-1")[0]
         told["certificate"] = self.ok_json("pki", "list")[0]
         told["trusted_agent"] = self.ok_json("pki", "trust", "accept-reset", "edge-1/snmp")[0]

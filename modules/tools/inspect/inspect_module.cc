@@ -80,6 +80,24 @@ constexpr std::array import_table{
     option<&inspect::ImportOptions::log>("log", "", log_help),
     option<&inspect::ImportOptions::dry_run>("dry_run", "", "check the file, import nothing"),
 };
+constexpr std::array backup_table{
+    option<&inspect::BackupOptions::file>("file", "", "the archive to make; - is stdout", {},
+                                          {.required = true, .positional = true}),
+    option<&inspect::BackupOptions::log>("log", "", log_help),
+};
+constexpr std::array restore_table{
+    option<&inspect::RestoreOptions::file>("file", "",
+                                           "the archive of `inspect backup`; - is stdin", {},
+                                           {.required = true, .positional = true}),
+    option<&inspect::RestoreOptions::log>(
+        "log", "", "folder to make of it (none: wal in the state directory)"),
+    option<&inspect::RestoreOptions::trust>(
+        "trust", "", "trust map (none: pki/trust.yaml in the state directory)"),
+    option<&inspect::RestoreOptions::log_key>("log_key", "", log_key_help),
+    option<&inspect::RestoreOptions::as_is>(
+        "as_is", "", "restore a log with findings too: the backup of a damaged one"),
+    option<&inspect::RestoreOptions::dry_run>("dry_run", "", "check the archive, restore nothing"),
+};
 constexpr std::array verify_table{
     option<&inspect::VerifyOptions::log>("log", "", log_help),
     option<&inspect::VerifyOptions::trust>(
@@ -149,6 +167,14 @@ constexpr std::array verb_table{
          "takes over the earlier system's SQLite log; a file with a bad row changes nothing",
          import_table, config::make_config<inspect::ImportOptions>, inspect::import_log,
          "amoskys inspect import flowagent.db"},
+    Verb{"backup", "the log of this moment as one file, beside the bus that writes it",
+         backup_table, config::make_config<inspect::BackupOptions>, inspect::backup,
+         "amoskys inspect backup /backup/amoskys.tar.zst\n"
+         "amoskys inspect backup - | ssh vault 'cat > amoskys.tar.zst'"},
+    Verb{"restore", "checks a backup as `verify` would, then puts it where no log is",
+         restore_table, config::make_config<inspect::RestoreOptions>, inspect::restore,
+         "amoskys inspect restore /backup/amoskys.tar.zst\n"
+         "amoskys inspect restore amoskys.tar.zst --dry-run"},
     Verb{"verify", "recomputes digests, signatures, chains and the tree; exit 10 with findings",
          verify_table, config::make_config<inspect::VerifyOptions>, inspect::verify,
          "amoskys inspect verify\namoskys inspect verify --trust trust.yaml -o json\n"
@@ -183,7 +209,7 @@ constinit const module::ModuleInfo inspect_module{
     .summary = "look into the log: events, summary, timeline, verification",
     .details =
         "Reads the log beside a running bus. Only `import` writes, and only where no bus holds the "
-        "log.\n\n"
+        "log; `restore` makes one where none is.\n\n"
         "Exit 66 where there is no log, 3 where some records could not be read.",
     .verbs = verb_table,
 };

@@ -1,5 +1,5 @@
 // The verbs of `amoskys inspect`, and their options. Used by the module table and by the tests.
-// All but import_log open the log read-only, beside a running bus.
+// All but import_log and restore open the log read-only, beside a running bus.
 #pragma once
 
 #include <string>
@@ -34,6 +34,17 @@ struct ImportOptions {
     std::string database;
     std::string log;
     bool dry_run = false;
+};
+struct BackupOptions {
+    std::string file;  // "-": stdout
+    std::string log;
+};
+struct RestoreOptions {
+    std::string file;  // "-": stdin
+    std::string log;
+    std::string trust;
+    std::string log_key;
+    bool as_is = false, dry_run = false;
 };
 struct VerifyOptions {
     std::string log;
@@ -73,6 +84,8 @@ std::shared_ptr<void> make_tail_options();
 Result<> top(module::ToolContext& context);
 Result<> summary(module::ToolContext& context);
 Result<> import_log(module::ToolContext& context);
+Result<> backup(module::ToolContext& context);
+Result<> restore(module::ToolContext& context);
 Result<> verify(module::ToolContext& context);        // finding: exit 10
 Result<> verify_proof(module::ToolContext& context);  // `verify --proof`, without a log
 Result<> prove(module::ToolContext& context);         // finding: the proof does not hold

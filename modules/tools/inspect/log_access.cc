@@ -12,9 +12,7 @@ std::filesystem::path log_folder(const module::ToolContext& context, const std::
     return option.empty() ? context.state_dir / "wal" : std::filesystem::path(option);
 }
 
-Result<std::shared_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
-                                                   const std::string& option) {
-    const std::filesystem::path folder = log_folder(context, option);
+Result<> require_log_folder(const std::filesystem::path& folder) {
     std::error_code failed;
     const bool there = std::filesystem::is_directory(folder, failed);
     if (failed && failed.value() == EACCES)
@@ -28,6 +26,13 @@ Result<std::shared_ptr<wal::Log>> open_for_reading(const module::ToolContext& co
         return make_error(ErrorKind::no_input, "wal_missing", "no log at " + folder.string(),
                           "--state-dir or --log says where it is; a bus makes it, or "
                           "`amoskys inspect import`");
+    return {};
+}
+
+Result<std::shared_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
+                                                   const std::string& option) {
+    const std::filesystem::path folder = log_folder(context, option);
+    AMOSKYS_TRY_VOID(require_log_folder(folder));
     return wal::open_reader(folder);
 }
 

@@ -20,8 +20,10 @@ inline constexpr std::uint64_t step_bytes = 16ULL << 20;
 // --log, else STATE/wal.
 std::filesystem::path log_folder(const module::ToolContext& context, const std::string& option);
 
-// The handle that this process has already, or a new one; no_input "wal_missing" where there is no
-// log, usage "wal_is_file" where it is one file.
+// no_input "wal_missing", permission, usage "wal_is_file" where no log can be in it.
+Result<> require_log_folder(const std::filesystem::path& folder);
+
+// The handle that this process has already, or a new one; errors as above.
 Result<std::shared_ptr<wal::Log>> open_for_reading(const module::ToolContext& context,
                                                    const std::string& option);
 // Also where it is a file of the earlier system (legacy_log.h).

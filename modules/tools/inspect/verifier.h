@@ -120,4 +120,7 @@ class Verifier {
     std::map<LaneKey, amoskys::bus::Head> heads_;
 };
 
+// begin() to finish() over the whole log.
+Result<> verify_log(wal::Log& log, Verifier& verifier, bool progress);
+
 }  // namespace amoskys::modules::inspect

@@ -151,6 +151,21 @@ Json verification_json(const Verifier& verifier) {
 
 }  // namespace
 
+Result<> verify_log(wal::Log& log, Verifier& verifier, bool shown) {
+    AMOSKYS_TRY_VOID(verifier.begin());
+    module::Progress progress(shown, "verifying", "records", log.stats().records);
+    Walk step;
+    step.visit = [&](const wal::RecordView& record) {
+        return verifier.record(record) ? Next::go_on : Next::stop;
+    };
+    step.between = [&]() -> Result<Next> {
+        AMOSKYS_TRY_VOID(verifier.settle());
+        return Next::go_on;
+    };
+    AMOSKYS_TRY_VOID(walk(log, progress, step));
+    return verifier.finish();
+}
+
 Result<> verify(module::ToolContext& context) {
     const auto& options = *static_cast<const VerifyOptions*>(context.config.get());
     if (!options.proof.empty())
@@ -162,18 +177,7 @@ Result<> verify(module::ToolContext& context) {
     Verifier verifier(*log, std::move(trust));
     for (HeldCheckpoint& each : checkpoints)
         verifier.expect(std::move(each));
-    AMOSKYS_TRY_VOID(verifier.begin());
-    module::Progress progress(context.progress, "verifying", "records", log->stats().records);
-    Walk step;
-    step.visit = [&](const wal::RecordView& record) {
-        return verifier.record(record) ? Next::go_on : Next::stop;
-    };
-    step.between = [&]() -> Result<Next> {
-        AMOSKYS_TRY_VOID(verifier.settle());
-        return Next::go_on;
-    };
-    AMOSKYS_TRY_VOID(walk(*log, progress, step));
-    AMOSKYS_TRY_VOID(verifier.finish());
+    AMOSKYS_TRY_VOID(verify_log(*log, verifier, context.progress));
     AMOSKYS_TRY_VOID(
         write_object(context.out, context.output, "verification", verification_json(verifier)));
     if (verifier.findings_total == 0)
