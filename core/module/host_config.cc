@@ -43,6 +43,17 @@ constexpr std::array log_table{
                                {.choices = "text|json"}),
 };
 
+constexpr std::array sandbox_table{
+    option<&SandboxConfig::mode>(
+        "mode", "",
+        "what bus, agents and up give up before they serve: auto takes what the kernel offers, "
+        "require fails where a layer is missing, off gives up nothing",
+        {}, {.choices = "auto|require|off"}),
+    option<&SandboxConfig::user>("user", "",
+                                 "user to become, where they are started by root (empty: stay); "
+                                 "must own the state directory"),
+};
+
 constexpr std::array agent_table{
     option<&AgentConfig::collectors>("collectors", "",
                                      "what `agent run` and `up` start: names, comma-separated", {},
@@ -122,6 +133,7 @@ constexpr std::array agent_table{
 std::vector<config::Section> host_sections() {
     return {{"", general_table, config::make_config<GeneralConfig>},
             {"log", log_table, config::make_config<LogConfig>},
+            {"sandbox", sandbox_table, config::make_config<SandboxConfig>},
             {"agent", agent_table, config::make_config<AgentConfig>}};
 }
 

@@ -1,5 +1,5 @@
-// The settings that belong to no single module: state_dir, log.*, and agent.* (what every
-// collector's pipeline shares: identity, bus list, spool, send rate).
+// The settings that belong to no single module: state_dir, log.*, sandbox.*, and agent.* (what
+// every collector's pipeline shares: identity, bus list, spool, send rate).
 #pragma once
 
 #include <filesystem>
@@ -17,6 +17,11 @@ struct GeneralConfig {
 struct LogConfig {
     std::string level = "info";
     std::string format = "text";
+};
+
+struct SandboxConfig {
+    std::string mode = "auto";
+    std::string user;
 };
 
 struct AgentConfig {

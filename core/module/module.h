@@ -136,6 +136,9 @@ struct ModuleInfo {
     std::shared_ptr<void> (*make_config)() = nullptr;
     std::span<const metrics::MetricInfo> metrics;
     std::span<const std::string_view> privileges;  // "CAP_NET_RAW: reads packets"
+    // Reads what the kernel hides from a process under Landlock: exe, cwd and descriptors of
+    // others.
+    bool watches_processes = false;
     std::string_view default_output = "table";
     CollectorFactory make_collector = nullptr;
     bool ends_by_itself =

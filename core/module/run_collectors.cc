@@ -7,6 +7,7 @@
 #include "core/io/http_server.h"
 #include "core/io/service_manager.h"
 #include "core/log/log.h"
+#include "core/module/confine.h"
 #include "core/module/host_config.h"
 #include "core/module/pipeline.h"
 #include "core/module/run.h"
@@ -94,7 +95,8 @@ Result<> add_http(Collecting& run, const std::string& address) {
         run.io, std::map<std::string, io::HttpHandler>{{"/metrics", metrics_page},
                                                        {"/livez", alive},
                                                        {"/readyz", ready},
-                                                       {"/healthz", ready}});
+                                                       {"/healthz", ready},
+                                                       {"/security", security_page}});
     AMOSKYS_TRY(endpoint, io::parse_endpoint(address, 9101));
     AMOSKYS_TRY(bound, run.http->listen(endpoint));
     log::info("agent", "http_listening", "metrics and health", {{"address", bound}});
@@ -164,6 +166,8 @@ Result<> run_collectors(std::span<const ModuleInfo* const> infos, const Collecto
     const std::unique_ptr<ByteSink> out = file_sink(stdout);
     if (options.to_stdout && chosen.size() != 1)
         return make_error(ErrorKind::usage, "usage", "--stdout is for a single collector");
+    AMOSKYS_TRY_VOID(confine(chosen, request.loaded, request.state_dir,
+                             {.read = request.config_files, .write = {}}));
     if (options.to_stdout)
         AMOSKYS_TRY_VOID(open_printer(run, *chosen.front(), options, request, *out));
     else

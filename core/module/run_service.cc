@@ -9,6 +9,7 @@
 #include "core/io/file_watch.h"
 #include "core/io/service_manager.h"
 #include "core/log/log.h"
+#include "core/module/confine.h"
 #include "core/module/run.h"
 #include "core/module/service_host.h"
 
@@ -103,6 +104,11 @@ Result<> run_service(const ModuleInfo& info, const ServiceRun& options, const Ru
         ::unlink(probe.c_str());
         ::unlink(options.ready_file.c_str());
     }
+    const std::array modules = {&info};
+    FurtherPaths further{.read = request.config_files, .write = {}};
+    if (!options.ready_file.empty())
+        further.write.emplace_back(options.ready_file);
+    AMOSKYS_TRY_VOID(confine(modules, request.loaded, request.state_dir, further));
     ReadyFile host(options.ready_file);
     AMOSKYS_TRY(service, info.make_service({.io = run.io,
                                             .clock = system_clock(),

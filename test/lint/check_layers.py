@@ -16,14 +16,15 @@ ALLOWED = {
     "sqlite": {"base"},
     "config": {"base", "log", "metrics", "json"},
     "table": {"base", "log", "metrics", "json"},
+    "sandbox": {"base"},
     "crypto": {"base", "log", "metrics", "json", "config"},
     "wire": {"base", "log", "metrics", "json", "config", "crypto"},
     "wal": {"base", "log", "metrics", "json", "config", "crypto"},
     "io": {"base", "log", "metrics", "json", "config", "crypto"},
     "link": {"base", "log", "metrics", "json", "config", "crypto", "wire", "wal", "io"},
     "model": {"base", "json", "wire"},
-    "module": {"base", "log", "metrics", "json", "config", "crypto", "wire", "wal", "io", "link", "model"},
-    "app": {"base", "log", "metrics", "json", "config", "crypto", "wire", "wal", "io", "link", "module"},
+    "module": {"base", "log", "metrics", "json", "config", "crypto", "wire", "wal", "io", "link", "model", "sandbox"},
+    "app": {"base", "log", "metrics", "json", "config", "crypto", "wire", "wal", "io", "link", "sandbox", "module"},
 }
 
 # header prefix -> places (path prefixes) that may include it
@@ -38,6 +39,8 @@ FENCES = {
     "boost/asio/ssl": ["core/io/", "core/link/"],
     "zstd.h": ["core/base/fast_zstd", "core/base/zstd_stream", "core/link/"],
     "snappy": ["core/table/"],
+    "seccomp.h": ["core/sandbox/"],
+    "linux/landlock.h": ["core/sandbox/"],
 }
 SANS_IO = ["core/wire/", "core/sqlite/", "core/wal/record", "core/wal/merkle"]  # no Asio, no clock of their own
 

@@ -111,6 +111,7 @@ const module::ModuleInfo proc_module{
     .make_config = &config::make_config<ProcConfig>,
     .metrics = proc::proc_metrics,
     .privileges = privileges,
+    .watches_processes = true,
     .make_collector = &proc::ProcCollector::make,
     .spool_sync = std::chrono::milliseconds(100),
 };

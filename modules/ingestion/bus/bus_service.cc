@@ -9,6 +9,7 @@
 #include "core/link/record_facts.h"
 #include "core/link/server.h"
 #include "core/log/log.h"
+#include "core/module/confine.h"
 #include "core/wal/shared.h"
 #include "modules/ingestion/bus/checkpoint_file.h"
 #include "modules/ingestion/bus/retention_task.h"
@@ -198,6 +199,7 @@ std::map<std::string, io::HttpHandler> BusService::pages() const {
     };
     out["/readyz"] = ready;
     out["/healthz"] = ready;
+    out["/security"] = module::security_page;
     if (!config_->http_metrics)
         return out;
     out["/metrics"] = [this](const io::HttpRequest& request) {

@@ -26,6 +26,7 @@ struct HealthOptions {
     std::vector<std::string> bus;
     std::string id;
     std::string http;
+    bool security = false;
     Duration timeout = std::chrono::seconds(5);
 };
 constexpr std::array table{
@@ -34,6 +35,10 @@ constexpr std::array table{
     option<&HealthOptions::id>("id", "", "identity to ask with (none: agent.id)"),
     option<&HealthOptions::http>("http", "", "ask /readyz at this HOST:PORT instead", {},
                                  {.check = &io::check_endpoint}),
+    option<&HealthOptions::security>(
+        "security", "",
+        "what the process has given up: capabilities, files, system calls (with --http; "
+        "exit 10 where a layer is missing)"),
     option<&HealthOptions::timeout>("timeout", "", "longest wait for an answer", {0.1, 300}),
 };
 
@@ -135,9 +140,15 @@ Result<Json> over_protocol(const ToolContext& context, const HealthOptions& opti
 
 // ---- over HTTP --------------------------------------------------------------------------------
 
-io::Task<Result<Json>> ask_page(asio::io_context& io, io::Endpoint endpoint, Duration timeout) {
-    const std::string asked = "http://" + io::format_endpoint(endpoint.host, endpoint.port);
-    Json out = empty_answer(asked + "/readyz");
+struct Page {
+    bool ok = false;     // status 200
+    std::string text;    // printable, of one line
+    std::string reason;  // where there was no whole answer
+};
+
+io::Task<Page> fetch(asio::io_context& io, io::Endpoint endpoint, std::string path,
+                     Duration timeout) {
+    Page page;
     asio::ip::tcp::socket socket(io);
     const io::Deadline deadline(io, timeout, [&socket] {
         boost::system::error_code ignored;
@@ -145,7 +156,10 @@ io::Task<Result<Json>> ask_page(asio::io_context& io, io::Endpoint endpoint, Dur
     });
     auto resolving = io::resolve(endpoint.host);
     const auto addresses = co_await std::move(resolving);
-    AMOSKYS_CO_TRY_VOID(addresses);
+    if (!addresses) {
+        page.reason = addresses.error().message;
+        co_return page;
+    }
     boost::system::error_code ec = asio::error::host_not_found;
     for (const auto& address : *addresses) {
         const asio::ip::tcp::endpoint target(address, endpoint.port);
@@ -157,7 +171,7 @@ io::Task<Result<Json>> ask_page(asio::io_context& io, io::Endpoint endpoint, Dur
             break;
     }
     const std::string question =
-        "GET /readyz HTTP/1.1\r\nHost: " + endpoint.host + "\r\nConnection: close\r\n\r\n";
+        "GET " + path + " HTTP/1.1\r\nHost: " + endpoint.host + "\r\nConnection: close\r\n\r\n";
     if (!ec) {
         const auto buffer = asio::buffer(question);
         auto [failed, size] = co_await asio::async_write(socket, buffer, io::use_tuple);
@@ -175,27 +189,72 @@ io::Task<Result<Json>> ask_page(asio::io_context& io, io::Endpoint endpoint, Dur
     const std::size_t body = answer.find("\r\n\r\n");
     if (deadline.expired() || !whole || !answer.starts_with("HTTP/1.") ||
         body == std::string::npos) {
-        out["reason"] = deadline.expired() ? "no answer in " + format_duration(timeout)
-                        : whole            ? "that is no HTTP answer"
-                                           : ec.message();
+        page.reason = deadline.expired() ? "no answer in " + format_duration(timeout)
+                      : whole            ? "that is no HTTP answer"
+                                         : ec.message();
+        co_return page;
+    }
+    page.ok = answer.substr(8, 4) == " 200";
+    page.text = printable(trim(std::string_view(answer).substr(body + 4)));
+    co_return page;
+}
+
+io::Task<Result<Json>> ask_ready(asio::io_context& io, io::Endpoint endpoint, Duration timeout) {
+    Json out =
+        empty_answer("http://" + io::format_endpoint(endpoint.host, endpoint.port) + "/readyz");
+    auto asking = fetch(io, std::move(endpoint), "/readyz", timeout);
+    const Page page = co_await std::move(asking);
+    if (!page.reason.empty()) {
+        out["reason"] = page.reason;
         co_return value(std::move(out));
     }
-    const bool ready = answer.substr(8, 4) == " 200";
-    const std::string text = printable(trim(std::string_view(answer).substr(body + 4)));
-    const bool healthy = ready && !text.starts_with("degraded");
+    const bool healthy = page.ok && !page.text.starts_with("degraded");
     out["status"] = healthy ? "healthy" : "degraded";
-    out["reason"] = healthy ? Json() : Json(text);
+    out["reason"] = healthy ? Json() : Json(page.text);
     co_return value(std::move(out));
+}
+
+io::Task<Result<Json>> ask_security(asio::io_context& io, io::Endpoint endpoint, Duration timeout) {
+    const std::string asked =
+        "http://" + io::format_endpoint(endpoint.host, endpoint.port) + "/security";
+    auto asking = fetch(io, std::move(endpoint), "/security", timeout);
+    const Page page = co_await std::move(asking);
+    if (!page.reason.empty())
+        co_return make_error(ErrorKind::unavailable, "bus_down", asked + ": " + page.reason);
+    auto parsed = json::parse(page.text);
+    if (!page.ok || !parsed || !parsed->is_object())
+        co_return make_error(ErrorKind::data, "security_page",
+                             asked + " gave no such page: " + page.text.substr(0, 80));
+    co_return value(std::move(*parsed));
 }
 
 Result<Json> over_http(const HealthOptions& options) {
     AMOSKYS_TRY(endpoint, io::parse_endpoint(options.http, http_port));
     asio::io_context io;
-    return wait_for(io, ask_page(io, std::move(endpoint), options.timeout));
+    return wait_for(io, ask_ready(io, std::move(endpoint), options.timeout));
+}
+
+Result<> security(ToolContext& context, const HealthOptions& options) {
+    if (options.http.empty())
+        return make_error(ErrorKind::usage, "usage",
+                          "--security needs --http HOST:PORT of the process");
+    AMOSKYS_TRY(endpoint, io::parse_endpoint(options.http, http_port));
+    asio::io_context io;
+    AMOSKYS_TRY(answer, wait_for(io, ask_security(io, std::move(endpoint), options.timeout)));
+    if (!context.quiet)
+        AMOSKYS_TRY_VOID(write_object(context.out, context.output, "security", answer));
+    const bool sandboxed = answer.value("no_new_privileges", false) &&
+                           answer.value("missing", Json()) == Json::array();
+    if (sandboxed)
+        return {};
+    return make_error(ErrorKind::finding, "not_sandboxed",
+                      options.http + ": a layer of the sandbox is missing or switched off");
 }
 
 Result<> health(ToolContext& context) {
     const auto& options = *static_cast<const HealthOptions*>(context.config.get());
+    if (options.security)
+        return security(context, options);
     AMOSKYS_TRY(answer,
                 options.http.empty() ? over_protocol(context, options) : over_http(options));
     if (!context.quiet)
@@ -215,7 +274,8 @@ constexpr std::array verb_table{
     module::Verb{"", "asks a running bus how it is; exit 0 healthy, 10 degraded, 69 down", table,
                  config::make_config<HealthOptions>, health,
                  "amoskys health -o json\namoskys health --bus bus.example:50051\n"
-                 "amoskys health --http 127.0.0.1:9000 --quiet"},
+                 "amoskys health --http 127.0.0.1:9000 --quiet\n"
+                 "amoskys health --http 127.0.0.1:9000 --security"},
 };
 
 }  // namespace

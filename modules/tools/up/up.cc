@@ -9,6 +9,7 @@
 #include "core/crypto/pki.h"
 #include "core/io/service_manager.h"
 #include "core/log/log.h"
+#include "core/module/confine.h"
 #include "core/module/module.h"
 #include "core/module/pipeline.h"
 #include "core/module/run.h"
@@ -84,6 +85,14 @@ std::vector<std::string> collectors_of(const config::Loaded& loaded) {
     if (!snmp_named && loaded.was_set("agent.snmp.target"))
         names.emplace_back("snmp");
     return names;
+}
+
+std::vector<const ModuleInfo*> modules_of(const config::Loaded& loaded) {
+    std::vector<const ModuleInfo*> infos;
+    for (const std::string& name : collectors_of(loaded))
+        if (const ModuleInfo* info = module::find_module(name); info != nullptr)
+            infos.push_back(info);
+    return infos;
 }
 
 Result<> open_pipelines(Running& run, const std::string& bus_address) {
@@ -227,6 +236,11 @@ Result<> up(module::ToolContext& context) {
     if (bus == nullptr)
         return make_error(ErrorKind::unavailable, "no_bus",
                           "up: this executable was built without the bus");
+    module::FurtherPaths further;
+    if (!run.options.ready_file.empty())
+        further.write.emplace_back(run.options.ready_file);
+    AMOSKYS_TRY_VOID(
+        module::confine(modules_of(context.loaded), context.loaded, context.state_dir, further));
     io::TaskGroup group(run.io);
     run.worker = std::make_unique<io::DedicatedThread>(run.io, "etl", 1);
     run.host =
