@@ -108,7 +108,8 @@ sandbox::Profile profile_of(std::span<const ModuleInfo* const> modules,
     append(used, own.read);
     append(used, own.write);
     if (profile.user.empty() && std::any_of(used.begin(), used.end(), of_another_user))
-        profile.keep_capabilities.emplace_back("CAP_DAC_OVERRIDE");
+        profile.keep_capabilities.insert(profile.keep_capabilities.end(),
+                                         {"CAP_DAC_OVERRIDE", "CAP_CHOWN"});
     return profile;
 }
 
