@@ -37,8 +37,10 @@ Result<> run_verb(std::string_view module_name, std::string_view verb_name,
                           "this executable was built without " + words);
     const OptionGroup groups[] = {{"", "", verb->options, verb->make_config}};
     AMOSKYS_TRY(settings, parse_arguments(arguments, groups));
-    const std::shared_ptr<void> config = verb->make_config();
-    AMOSKYS_TRY_VOID(apply_settings(groups[0], settings, config.get()));
+    const std::shared_ptr<void> config =
+        verb->make_config != nullptr ? verb->make_config() : nullptr;
+    if (config != nullptr)
+        AMOSKYS_TRY_VOID(apply_settings(groups[0], settings, config.get()));
     ToolContext context{.config = config,
                         .verb = std::string(verb_name),
                         .state_dir = caller.state_dir,

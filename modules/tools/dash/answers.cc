@@ -15,6 +15,8 @@ constexpr std::uint64_t one_second_ns = 1'000'000'000;
 constexpr std::string_view series_default_since = "-1h", timeline_default_since = "-24h";
 constexpr std::array<std::string_view, 7> aggregations{"auto", "mean", "min",  "max",
                                                        "last", "rate", "count"};
+constexpr std::size_t note_bytes_max = 1000;
+constexpr std::array<std::string_view, 3> labels{"normal", "suspicious", "critical"};
 constexpr std::array<std::string_view, 3> statuses{"active", "late", "silent"};
 
 std::string text_of(const Call& call, std::string_view name, std::string_view otherwise = {}) {
@@ -103,6 +105,41 @@ Result<Json> rows(const Call& call, std::string_view kind) {
     return call.source.events(query);
 }
 
+// "A-000042" and nothing that a command line could take for an option.
+Result<std::string> threat_of(const Call& call) {
+    const std::string& id = *find(call.path, "id");
+    const bool plain = id.size() > 2 && id.size() < 24 && id.starts_with("A-") &&
+                       id.find_first_not_of("0123456789", 2) == std::string::npos;
+    if (!plain)
+        return make_error(ErrorKind::usage, "bad_id",
+                          "'" + excerpt(id) + "' is no id of a threat: A-000042");
+    return id;
+}
+
+// A text of the body, which is an object of texts; "" where it has no such.
+Result<std::string> body_text(const Call& call, std::string_view name) {
+    AMOSKYS_TRY(body, json::parse(call.request.body.empty() ? "{}" : call.request.body, "body"));
+    const auto at = body.is_object() ? body.find(name) : body.end();
+    if (!body.is_object() || (at != body.end() && !at->is_string()))
+        return make_error(ErrorKind::usage, "bad_body",
+                          "the body is to be an object, its " + std::string(name) + " a text");
+    std::string text = at == body.end() ? std::string() : at->get<std::string>();
+    if (text.size() > note_bytes_max || printable(text) != text)
+        return make_error(ErrorKind::usage, "bad_body",
+                          std::string(name) + ": at most " + std::to_string(note_bytes_max) +
+                              " bytes on one line");
+    return text;
+}
+
+Result<Json> change_threat(const Call& call, std::string_view verb) {
+    AMOSKYS_TRY(id, threat_of(call));
+    AMOSKYS_TRY(note, body_text(call, "note"));
+    std::vector<std::string> words = {id};
+    if (!note.empty())
+        words.push_back("--note=" + note);
+    return call.source.change(call.caller.name, "alerts", verb, words);
+}
+
 Result<Json> object_of(std::string_view name, Json list) {
     Json out = Json::object();
     out[std::string(name)] = std::move(list);
@@ -151,6 +188,51 @@ Result<Json> agents_answer(const Call& call) {
 
 Result<Json> gaps_answer(const Call& call) {
     return list_of(call, "gaps", "inspect", "gaps");
+}
+
+// ---- threats ----------------------------------------------------------------------------------
+
+Result<Json> threats_answer(const Call& call) {
+    std::vector<std::string> words;
+    for (const std::string_view name : {"state", "level", "device"})
+        if (const std::string text = text_of(call, name); !text.empty())
+            words.push_back("--" + std::string(name) + "=" + text);
+    AMOSKYS_TRY(limit, limit_of(call));
+    AMOSKYS_TRY(all, call.source.ask("alerts", "list", words));
+    if (!all.is_array())
+        return Result<Json>(boost::system::in_place_value, std::move(all));
+    // The one that happened last comes first; its times are texts that order so.
+    std::vector<Json> sorted(all.begin(), all.end());
+    std::ranges::stable_sort(sorted, [](const Json& a, const Json& b) {
+        return a.value("last", "") > b.value("last", "");
+    });
+    const std::size_t total = sorted.size();
+    if (total > limit)
+        sorted.resize(limit);
+    Json out = {{"threats", std::move(sorted)}, {"total", total}};
+    return Result<Json>(boost::system::in_place_value, std::move(out));
+}
+
+Result<Json> threat_answer(const Call& call) {
+    AMOSKYS_TRY(id, threat_of(call));
+    return call.source.ask("alerts", "show", {id});
+}
+
+Result<Json> acknowledge_answer(const Call& call) {
+    return change_threat(call, "ack");
+}
+
+Result<Json> resolve_answer(const Call& call) {
+    return change_threat(call, "resolve");
+}
+
+Result<Json> label_answer(const Call& call) {
+    AMOSKYS_TRY(id, threat_of(call));
+    AMOSKYS_TRY(label, body_text(call, "label"));
+    if (std::ranges::find(labels, label) == labels.end())
+        return make_error(ErrorKind::usage, "bad_choice",
+                          "label '" + excerpt(label) + "': one of normal, suspicious, critical");
+    return call.source.change(call.caller.name, "alerts", "label", {id, label});
 }
 
 Result<Json> models_answer(const Call& call) {
@@ -205,12 +287,10 @@ Result<Json> flows_answer(const Call& call) {
 }
 
 Result<Json> timeline_answer(const Call& call) {
-    std::vector<std::string> words = {"--since", text_of(call, "since", timeline_default_since)};
+    std::vector<std::string> words = {"--since=" + text_of(call, "since", timeline_default_since)};
     for (const std::string_view name : {"until", "agent", "lane", "tz"})
-        if (std::string text = text_of(call, name); !text.empty()) {
-            words.push_back("--" + std::string(name));
-            words.push_back(std::move(text));
-        }
+        if (const std::string text = text_of(call, name); !text.empty())
+            words.push_back("--" + std::string(name) + "=" + text);
     return call.source.ask("inspect", "timeline", words);
 }
 

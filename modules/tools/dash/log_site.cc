@@ -50,6 +50,7 @@ struct LogSite::Tick {
     bool behind = false;
     std::string trouble;
     std::string overview;
+    std::string alerts;
     Board::Feed feed;
 };
 
@@ -202,6 +203,11 @@ void LogSite::push_to_all(std::string message) {
 void LogSite::publish(const Tick& tick) {
     overview_ = std::make_shared<const std::string>(sse_message("overview", "", tick.overview));
     push_to_all(*overview_);
+    if (tick.alerts != alerts_) {
+        alerts_ = tick.alerts;
+        source_->forget();
+        push_to_all(sse_message("alerts", "", "{}"));
+    }
     if (tick.feed.lost != 0 && published_ != 0)
         push_to_all(sse_message("gap", "", "{\"events\":" + std::to_string(tick.feed.lost) + "}"));
     if (tick.feed.newest == published_)
@@ -249,6 +255,7 @@ io::Task<Result<>> LogSite::follow() {
             if (!tick->trouble.empty())
                 now["trouble"] = tick->trouble;
             tick->overview = json::dump(now);
+            tick->alerts = source_->alerts_stamp();
             tick->feed = source_->board().feed_after(published_);
             return {};
         };

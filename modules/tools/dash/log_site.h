@@ -48,6 +48,7 @@ class LogSite final : public Site {
     const Duration look_back_;
     const std::string boot_;       // tells this process's stream from an earlier one's
     WalOffset next_;               // record that the follower reads next; its thread only
+    std::string alerts_;           // stamp of the alerts' file when it was last told of
     std::uint64_t published_ = 0;  // newest feed entry that the streams have
     SharedText overview_;          // the newest, for who comes now
     std::set<std::weak_ptr<Browser>, std::owner_less<>> browsers_;

@@ -8,6 +8,7 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "core/crypto/pki.h"
+#include "core/log/log.h"
 #include "core/module/run.h"
 #include "core/wal/shared.h"
 #include "core/wire/envelope.h"
@@ -148,6 +149,26 @@ Result<Json> LogSource::ask(std::string_view module_name, std::string_view verb,
         kept_.clear();
     kept_[key] = {answer, clock_.steady()};
     return value(std::move(answer));
+}
+
+std::string LogSource::alerts_stamp() const {
+    return file_stamp(state_dir_ / "alerts" / "alerts.json");
+}
+
+void LogSource::forget() {
+    const std::lock_guard hold(mutex_);
+    kept_.clear();
+}
+
+Result<Json> LogSource::change(std::string_view who, std::string_view module_name,
+                               std::string_view verb, const std::vector<std::string>& arguments) {
+    auto answer = run(module_name, verb, arguments);
+    forget();
+    log::info("dash", "changed", answer ? "done" : "not done",
+              {{"who", std::string(who)},
+               {"what", std::string(module_name) + " " + std::string(verb)},
+               {"on", arguments.empty() ? std::string() : arguments.front()}});
+    return answer;
 }
 
 Result<Json> LogSource::envelope(std::uint64_t offset) {

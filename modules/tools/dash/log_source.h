@@ -25,6 +25,10 @@ class LogSource final : public DataSource {
 
     Result<Json> ask(std::string_view module, std::string_view verb,
                      const std::vector<std::string>& arguments) override;
+    Result<Json> change(std::string_view who, std::string_view module, std::string_view verb,
+                        const std::vector<std::string>& arguments) override;
+    void forget();                     // kept answers
+    std::string alerts_stamp() const;  // changes with the alerts
     Result<Json> events(const EventQuery& query) override;
     Result<Json> series(const SeriesQuery& query) override;
     Result<Json> envelope(std::uint64_t offset) override;

@@ -43,6 +43,11 @@ constexpr std::array timeline_parameters{
     since, until, Parameter{"agent", "string", "only this agent's envelopes"},
     Parameter{"lane", "string", "only this lane's envelopes"},
     Parameter{"tz", "string", "time zone of the hours"}};
+constexpr std::array threat_parameters{
+    Parameter{"state", "string", "open, acknowledged, resolved"},
+    Parameter{"level", "string",
+              "this level and above: informational, low, medium, high, critical"},
+    device, limit};
 constexpr std::array score_parameters{one_device, limit};
 constexpr std::span<const Parameter> none;
 
@@ -87,6 +92,19 @@ constexpr std::array table{
           "proof", "amoskys inspect prove N", none, proof_answer},
     Route{"GET", "/api/v1/scores", Role::viewer, "scored windows, newest first", "score",
           "amoskys score run", score_parameters, scores_answer},
+    Route{"GET", "/api/v1/threats", Role::viewer, "alerts, the one that happened last first",
+          "alert", "amoskys score alerts list", threat_parameters, threats_answer},
+    Route{"GET", "/api/v1/threats/{id}", Role::viewer, "one alert with its evidence", "alert",
+          "amoskys score alerts show ID", none, threat_answer},
+    Route{"POST", "/api/v1/threats/{id}/ack", Role::analyst,
+          "acknowledges an alert; body {\"note\": text}", "alert", "amoskys score alerts ack ID",
+          none, acknowledge_answer},
+    Route{"POST", "/api/v1/threats/{id}/resolve", Role::analyst,
+          "resolves an alert; body {\"note\": text}", "alert", "amoskys score alerts resolve ID",
+          none, resolve_answer},
+    Route{"POST", "/api/v1/threats/{id}/label", Role::analyst,
+          "says what it was; body {\"label\": \"normal\"|\"suspicious\"|\"critical\"}", "alert",
+          "amoskys score alerts label ID LABEL", none, label_answer},
     Route{"GET", "/api/v1/models", Role::viewer, "trained models", "model", "amoskys score models",
           none, models_answer},
     Route{"GET", "/api/v1/stream", Role::viewer,
@@ -154,6 +172,9 @@ Json operation_of(const Route& route) {
     if (!route.command.empty())
         out["x-command"] = route.command;
     out["x-role"] = role_name(route.role);
+    if (route.method == "POST")
+        out["requestBody"] = {
+            {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}};
     if (!parameters.empty())
         out["parameters"] = std::move(parameters);
     Json good = {{"description", route.noun.empty() ? std::string("done")

@@ -43,6 +43,11 @@ class DataSource {
     // answer may be some seconds old.
     virtual Result<Json> ask(std::string_view module, std::string_view verb,
                              const std::vector<std::string>& arguments) = 0;
+    // The same of a verb that changes something: never from memory, and said in the log of this
+    // process with who asked for it.
+    virtual Result<Json> change(std::string_view who, std::string_view module,
+                                std::string_view verb,
+                                const std::vector<std::string>& arguments) = 0;
     // {"events": [...], "next": position or null, "complete": false where time ran out}
     virtual Result<Json> events(const EventQuery& query) = 0;
     virtual Result<Json> series(const SeriesQuery& query) = 0;

@@ -1,4 +1,5 @@
 import {get} from './api.js';
+import {levelCounts} from './parts.js';
 import {chart} from './chart.js';
 import {empty, h, link, panel, pill, table} from './dom.js';
 import {ago, bytes, count, millis, short} from './format.js';
@@ -47,6 +48,10 @@ export function overview(root) {
   });
   const timer = setInterval(() => { refreshQuiet(); refreshAgents(); }, 15000);
 
+  let alerts = null;
+  const refreshAlerts = () => get('threats', {state: 'open', limit: 1000}).then((answer) => { alerts = answer; }, () => { alerts = null; });
+  refreshAlerts();
+
   const tile = (name, value, unit, note) => h('div', {class: 'tile'}, h('span', {class: 'name'}, name),
       h('span', {class: 'value'}, value, unit && h('small', {}, ` ${unit}`)), h('span', {class: 'note'}, note ?? '\u00a0'));
 
@@ -61,6 +66,7 @@ export function overview(root) {
       tiles.replaceChildren(
           tile('Events', now.behind || perSecond === null ? '…' : short(perSecond), 'a second', `${short(now.events)} looked at`),
           tile('Devices', count(now.devices.total), '', `${count(now.devices.active)} active, ${count(now.devices.late)} late, ${count(now.devices.silent)} silent`),
+          tile('Open alerts', alerts ? count(alerts.total) : '–', '', alerts ? levelCounts(alerts.threats) || 'nothing to look at' : 'not known'),
           tile('Records in the log', log ? short(log.records) : '–', '', log ? `newest ${ago(log.newest_received, millis(now.time))}` : now.trouble),
           tile('Known to be lost', count(lost), lost === 1 ? 'event' : 'events', lost === 0 ? 'nothing is missing' : 'Timeline lists the gaps'),
           tile('Log on disk', log ? bytes(log.file_bytes) : '–', '', log ? `${count(log.segments)} segment${log.segments === 1 ? '' : 's'}, ${count(log.damaged_segments)} damaged` : ''),
@@ -83,6 +89,7 @@ export function overview(root) {
       rows = [...more.reverse(), ...rows].slice(0, 100);
       if (!paused && !feed.contains(document.activeElement)) drawFeed();
     },
+    alerts: refreshAlerts,
     close() { clearInterval(timer); },
   };
 }

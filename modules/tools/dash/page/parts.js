@@ -4,6 +4,13 @@ import {clock} from './format.js';
 
 const severities = {INFO: 'mute', WARN: 'warn', ERROR: 'bad', CRITICAL: 'bad'};
 export const severity = (word) => pill({INFO: 'Info', WARN: 'Warning', ERROR: 'Error', CRITICAL: 'Critical'}[word] ?? word ?? 'Info', severities[word] ?? 'mute');
+const levels = {informational: ['Informational', 'mute'], low: ['Low', 'mute'], medium: ['Medium', 'warn'], high: ['High', 'bad'], critical: ['Critical', 'bad']};
+export const level = (word) => pill(...(levels[word] ?? [word, 'mute']));
+// "2 critical, 1 high" of open alerts.
+export function levelCounts(rows) {
+  return ['critical', 'high', 'medium', 'low', 'informational'].map((word) => [rows.filter((row) => row.level === word).length, word])
+      .filter(([number]) => number > 0).map(([number, word]) => `${number} ${word}`).join(', ');
+}
 export const status = (word) => pill({active: 'Active', late: 'Late', silent: 'Silent'}[word] ?? word, {active: 'good', late: 'warn', silent: 'bad'}[word] ?? 'mute');
 export const device = (name) => link(`devices/${encodeURIComponent(name)}`, name);
 

@@ -94,7 +94,7 @@ TEST_CASE("changes come from our own page or from no browser") {
     CHECK(refused(access, request) == 415);
 }
 
-TEST_CASE("an address is answered so often a second and no more; others are not hurt") {
+TEST_CASE("an address is answered so often a second and no more, and others are not hurt") {
     Access access(options_of());
     int answered = 0;
     while (refused(access, get()) == 0)

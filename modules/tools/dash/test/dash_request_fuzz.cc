@@ -5,6 +5,7 @@
 #include "modules/tools/dash/routes.h"
 #include "modules/tools/dash/stream.h"
 #include "modules/tools/dash/test/fake_source.h"
+#include "modules/tools/dash/test/no_modules.h"
 
 using namespace amoskys;
 using namespace amoskys::modules::dash;

@@ -24,6 +24,13 @@ class FakeSource final : public DataSource {
             text += " " + word;
         return told(text);
     }
+    Result<Json> change(std::string_view who, std::string_view module, std::string_view verb,
+                        const std::vector<std::string>& arguments) override {
+        std::string text = std::string(who) + ": " + std::string(module) + " " + std::string(verb);
+        for (const std::string& word : arguments)
+            text += " " + word;
+        return told(text);
+    }
     Result<Json> events(const EventQuery& query) override {
         last_events = query;
         return told("events");

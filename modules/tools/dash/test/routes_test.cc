@@ -7,6 +7,7 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "modules/tools/dash/test/fake_source.h"
+#include "modules/tools/dash/test/no_modules.h"
 
 using namespace amoskys;
 using namespace amoskys::modules::dash;
@@ -23,13 +24,15 @@ struct Asked {
 };
 
 Asked ask(const std::string& target, Role role = Role::viewer,
-          std::optional<Error> failure = std::nullopt) {
+          std::optional<Error> failure = std::nullopt, const std::string& method = "GET",
+          const std::string& body = {}) {
     Asked out;
     out.source.failure = std::move(failure);
     Request request;
-    request.method = "GET";
+    request.method = method;
+    request.body = body;
     REQUIRE(parse_target(target, request).has_value());
-    const Match match = find_route("GET", request.segments);
+    const Match match = find_route(method, request.segments);
     REQUIRE(match.route != nullptr);
     const Caller caller{"someone", role};
     out.response = answer(*match.route, {request, caller, match.path, out.source, now_ns});
@@ -45,7 +48,8 @@ std::string code_of(const Asked& asked) {
 
 std::string example_of(const Route& route) {
     std::string path(route.path);
-    for (const auto& [name, value] : Pairs{{"{offset}", "17"}, {"{device}", "router-1"}})
+    for (const auto& [name, value] :
+         Pairs{{"{offset}", "17"}, {"{device}", "router-1"}, {"{id}", "A-000042"}})
         if (const auto at = path.find(name); at != std::string::npos)
             path.replace(at, name.size(), value);
     return path;
@@ -71,7 +75,8 @@ TEST_CASE("every route asks for its role, and no lower one gets an answer") {
         CHECK((route.role == Role::nobody) == open);
         if (route.answer == nullptr)
             continue;
-        const Asked nobody = ask(example_of(route), Role::nobody);
+        const std::string method(route.method);
+        const Asked nobody = ask(example_of(route), Role::nobody, std::nullopt, method);
         CHECK(nobody.response.status == (open ? 200U : 401U));
         if (!open)
             CHECK(nobody.questions.empty());
@@ -90,9 +95,9 @@ TEST_CASE("each route asks the source for what its command line prints") {
     CHECK(question("/api/v1/agents") == "inspect heads");
     CHECK(question("/api/v1/gaps") == "inspect gaps");
     CHECK(question("/api/v1/models") == "score models");
-    CHECK(question("/api/v1/timeline") == "inspect timeline --since -24h");
+    CHECK(question("/api/v1/timeline") == "inspect timeline --since=-24h");
     CHECK(question("/api/v1/timeline?since=-1h&lane=proc&tz=UTC") ==
-          "inspect timeline --since -1h --lane proc --tz UTC");
+          "inspect timeline --since=-1h --lane=proc --tz=UTC");
     CHECK(question("/api/v1/proofs/17") == "inspect prove 17");
     CHECK(question("/api/v1/envelopes/17") == "envelope 17");
     CHECK(question("/api/v1/devices?q=rou&status=late&limit=5&cursor=a") == "devices rou/late/a/5");
@@ -102,6 +107,32 @@ TEST_CASE("each route asks the source for what its command line prints") {
     CHECK(question("/api/v1/health") == "overview");
     CHECK(question("/api/v1/metrics?device=a&metric=m") == "series a m");
     CHECK(question("/api/v1/events") == "events");
+}
+
+TEST_CASE("a threat is changed by the verb that a person would use, and by no other words") {
+    const auto change = [](const std::string& target, const std::string& body,
+                           Role role = Role::analyst) {
+        return ask("/api/v1/threats/" + target, role, std::nullopt, "POST", body);
+    };
+    CHECK(change("A-000042/ack", "").questions.front() == "someone: alerts ack A-000042");
+    CHECK(change("A-42/resolve", R"({"note":"--x planned"})").questions.front() ==
+          "someone: alerts resolve A-42 --note=--x planned");
+    CHECK(change("A-42/label", R"({"label":"normal"})").questions.front() ==
+          "someone: alerts label A-42 normal");
+    CHECK(code_of(change("A-42/label", R"({"label":"--help"})")) == "bad_choice");
+    CHECK(code_of(change("A-42/label", "{}")) == "bad_choice");
+    CHECK(code_of(change("--all/ack", "")) == "bad_id");
+    CHECK(code_of(change("A-1x/ack", "")) == "bad_id");
+    CHECK(code_of(change("A-1/ack", "[]")) == "bad_body");
+    CHECK(code_of(change("A-1/ack", R"({"note":1})")) == "bad_body");
+    CHECK(code_of(change("A-1/ack", R"({"note":"a\nb"})")) == "bad_body");
+    CHECK(change("A-1/ack", "{").response.status == 400);
+    const Asked viewer = change("A-1/ack", "", Role::viewer);
+    CHECK(viewer.response.status == 403);
+    CHECK(viewer.questions.empty());
+    CHECK(ask("/api/v1/threats?state=open&level=high").questions.front() ==
+          "alerts list --state=open --level=high");
+    CHECK(ask("/api/v1/threats/A-42").questions.front() == "alerts show A-42");
 }
 
 TEST_CASE("filters and cursors of events reach the source") {
