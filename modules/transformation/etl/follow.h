@@ -10,12 +10,12 @@ namespace amoskys::etl {
 
 // {"schema": "amoskys.feature_row/1", "device_id", "window_start",
 // "window_end", "features": {name: value}}; what is missing is not in it.
-Json row_json(const module::Window &window, const module::FeatureRow &row,
+Json row_json(const module::Window& window, const module::FeatureRow& row,
               std::span<const module::FeatureColumn> columns);
 
 // Reads `source` for as long as it goes on and prints each row when its window
 // closes, with the request's engine options and baselines. Ends, well, when the
 // reader of `out` has gone.
-Result<> follow(EventSource &source, const RunRequest &request, ByteSink &out);
+Result<> follow(EventSource& source, const RunRequest& request, ByteSink& out);
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl

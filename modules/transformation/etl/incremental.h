@@ -31,12 +31,12 @@ namespace amoskys::etl {
 // Returns {"run", "rows", "files": [names], "devices"}: of this run; run stays
 // where no window has closed. bad_data where the folder was made with other
 // settings.
-Result<Json> run_incremental(EventSource &source, const RunRequest &request);
+Result<Json> run_incremental(EventSource& source, const RunRequest& request);
 
 // Goes on for as long as the source does: reads what is new after each `every`,
 // and prints what run_incremental() returns, as NDJSON, for each run that has
 // rows. The engine stays in memory.
-Result<> follow_incremental(EventSource &source, const RunRequest &request,
-                            Duration every, ByteSink &out);
+Result<> follow_incremental(EventSource& source, const RunRequest& request, Duration every,
+                            ByteSink& out);
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl

@@ -22,8 +22,8 @@ std::string traffic_metric(std::string_view index);
 
 // Of what was measured, the entries of the first `count` interfaces of each
 // device.
-Baselines most_traffic(const Baselines &measured, std::size_t count);
+Baselines most_traffic(const Baselines& measured, std::size_t count);
 // Their ranks.
-TopInterfaces top_interfaces(const Baselines &baselines, std::size_t count);
+TopInterfaces top_interfaces(const Baselines& baselines, std::size_t count);
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl

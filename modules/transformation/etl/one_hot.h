@@ -17,15 +17,14 @@
 namespace amoskys::etl {
 
 struct OneHotOptions {
-  bool device = false, protocol = false;
-  bool any() const { return device || protocol; }
+    bool device = false, protocol = false;
+    bool any() const { return device || protocol; }
 };
 
 inline constexpr std::string_view one_hot_stage = "one_hot";
 
 // The table and the baselines outlive it.
-std::unique_ptr<module::Extractor> make_one_hot(module::ColumnTable &columns,
-                                                OneHotOptions options,
-                                                const Baselines &baselines);
+std::unique_ptr<module::Extractor> make_one_hot(module::ColumnTable& columns, OneHotOptions options,
+                                                const Baselines& baselines);
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl

@@ -10,7 +10,7 @@
 namespace amoskys::etl {
 
 // cannot_create "features_folder" where `folder` takes no file.
-Result<FileDescriptor> make_unlinked_file(const std::filesystem::path &folder);
-Result<> write_spill(const FileDescriptor &file, std::string_view bytes);
+Result<FileDescriptor> make_unlinked_file(const std::filesystem::path& folder);
+Result<> write_spill(const FileDescriptor& file, std::string_view bytes);
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl

@@ -12,14 +12,13 @@ namespace amoskys::etl {
 
 // Of one device.
 struct DeviceSplit {
-  UnixNanos train_until_ns = 0;   // training windows end by then
-  UnixNanos validate_from_ns = 0; // those of validation start then or later
-  Part part_of(const module::Window &window) const {
-    if (window.end_ns <= train_until_ns)
-      return Part::train;
-    return window.start_ns >= validate_from_ns ? Part::validation
-                                               : Part::embargo;
-  }
+    UnixNanos train_until_ns = 0;    // training windows end by then
+    UnixNanos validate_from_ns = 0;  // those of validation start then or later
+    Part part_of(const module::Window& window) const {
+        if (window.end_ns <= train_until_ns)
+            return Part::train;
+        return window.start_ns >= validate_from_ns ? Part::validation : Part::embargo;
+    }
 };
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl

@@ -13,37 +13,35 @@
 namespace amoskys::etl {
 
 struct Point {
-  double x = 0, y = 0;
+    double x = 0, y = 0;
 };
 
 struct TextStyle {
-  double size = 11;
-  const char *anchor = "start"; // start, middle, end
-  const char *fill = "#222222";
-  double turned = 0; // degrees, clockwise, around its own place
-  bool bold = false;
+    double size = 11;
+    const char* anchor = "start";  // start, middle, end
+    const char* fill = "#222222";
+    double turned = 0;  // degrees, clockwise, around its own place
+    bool bold = false;
 };
 
 class Svg {
-public:
-  Svg(double width, double height, std::string_view title);
+  public:
+    Svg(double width, double height, std::string_view title);
 
-  void text(Point at, std::string_view text, const TextStyle &style = {});
-  void rectangle(Point corner, Point size, std::string_view fill);
-  void line(Point from, Point to, std::string_view stroke, double width = 1);
-  // Also as a closed surface, where a fill is given instead of a stroke.
-  void path(const std::vector<Point> &points, std::string_view stroke,
-            double width = 1.5);
-  void surface(const std::vector<Point> &points, std::string_view fill,
-               double opacity = 1);
+    void text(Point at, std::string_view text, const TextStyle& style = {});
+    void rectangle(Point corner, Point size, std::string_view fill);
+    void line(Point from, Point to, std::string_view stroke, double width = 1);
+    // Also as a closed surface, where a fill is given instead of a stroke.
+    void path(const std::vector<Point>& points, std::string_view stroke, double width = 1.5);
+    void surface(const std::vector<Point>& points, std::string_view fill, double opacity = 1);
 
-  std::string finish(); // once
+    std::string finish();  // once
 
-private:
-  void number(std::string_view attribute, double value);
-  void points_of(const std::vector<Point> &points);
+  private:
+    void number(std::string_view attribute, double value);
+    void points_of(const std::vector<Point>& points);
 
-  std::string out_;
+    std::string out_;
 };
 
 // At most `most` characters, with an ellipsis in the middle where it was
@@ -58,7 +56,6 @@ std::string short_number(double value);
 std::vector<double> ticks(double low, double high, int about);
 
 // The same for times, at round minutes, hours, days; with their texts.
-std::vector<std::pair<UnixNanos, std::string>>
-time_ticks(UnixNanos low, UnixNanos high, int most);
+std::vector<std::pair<UnixNanos, std::string>> time_ticks(UnixNanos low, UnixNanos high, int most);
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl
