@@ -1,5 +1,4 @@
-// What is usual for each metric of each device, learned from the samples of the
-// training part.
+// What is usual for each metric of each device, learned from the samples of the training part.
 #pragma once
 
 #include <map>
@@ -23,9 +22,8 @@ class BaselineFitter {
     DeviceBaselines finish(const MetricTable& metrics) const;
 
   private:
-    // Sums about a shift near the values, which are exact where the values are
-    // whole numbers, and Welford's recurrence for where the shift turns out to be
-    // far off.
+    // Sums about a shift near the values, which are exact where the values are whole numbers, and
+    // Welford's recurrence for where the shift turns out to be far off.
     struct Moments {
         std::uint64_t count = 0;
         double shift = 0, sum = 0, squares = 0;

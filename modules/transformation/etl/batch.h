@@ -19,8 +19,7 @@ struct BatchOptions {
     // comparison with pandas.
     bool fill_with_median = false;
     double validation = 0.2;  // share of the windows of a device, in [0, 1)
-    // Kept with the baselines that are learned: which interfaces are kept apart
-    // (interfaces.h).
+    // Kept with the baselines that are learned: which interfaces are kept apart (interfaces.h).
     Baselines traffic;
 };
 

@@ -6,14 +6,14 @@
 // Rules. Gauges stay as they are; true and false are 1 and 0; texts are no
 // features. A counter becomes METRIC_rate per second of event time: the first
 // value gives none; after a decrease there is none either (reset), unless the
-// device's sysUpTime is in the log and did not go back, the counter never
-// passed 2^32 and the way round is shorter than 2^31 (wrap of 32 bits); where
-// sysUpTime went back there is none at all. KiB become MiB, ticks seconds
-// (gauges) or percent of one CPU (rates). The rows of a table (interfaces,
-// disks) become one value per device and instant: the sum of rates, the mean of
-// gauges. The same device, time, metric and index again is a duplicate: the
-// first counts. Event times of 0 or an hour after the record's reception, NaN
-// and infinity are left out. All of it is counted.
+// device's sysUpTime is in the log and did not go back, the counter never passed
+// 2^32 and the way round is shorter than 2^31 (wrap of 32 bits); where sysUpTime
+// went back there is none at all. KiB become MiB, ticks seconds (gauges) or
+// percent of one CPU (rates). The rows of a table (interfaces, disks) become one
+// value per device and instant: the sum of rates, the mean of gauges. The same
+// device, time, metric and index again is a duplicate: the first counts. Event
+// times of 0 or an hour after the record's reception, NaN and infinity are left
+// out. All of it is counted.
 #pragma once
 
 #include <cstdint>

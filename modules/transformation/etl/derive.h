@@ -1,7 +1,6 @@
-// Derived metrics of the earlier catalogue (cpu_avg, memory_percent,
-// network_total_mbps ...), made of what snmp and proc publish, instant by
-// instant. Only from values of that instant: what is not there is not guessed.
-// The table in derive.cc has the formulas.
+// Derived metrics of the earlier catalogue (cpu_avg, memory_percent, network_total_mbps ...), made
+// of what snmp and proc publish, instant by instant. Only from values of that instant: what is not
+// there is not guessed. The table in derive.cc has the formulas.
 #pragma once
 
 #include <array>
@@ -62,8 +61,7 @@ bool of_octets(Ingredient what);
 class Ingredients {
   public:
     void add(Ingredient what, double value);
-    // Index into derived_forms() and value, for each that can be made; then
-    // forgets the instant.
+    // Index into derived_forms() and value, for each that can be made; then forgets the instant.
     void derive(std::vector<std::pair<std::size_t, double>>& out);
 
   private:
@@ -79,13 +77,12 @@ class Ingredients {
     bool any_ = false;
 };
 
-// Rows of tables that do not belong in a sum: what a device's texts say about
-// them. Loopback interfaces are no network, memory is no disk.
+// Rows of tables that do not belong in a sum: what a device's texts say about them. Loopback
+// interfaces are no network, memory is no disk.
 class RowRoles {
   public:
     static bool concerns(std::string_view metric);
-    // A text metric of a row that concerns() it. True where it changed what is
-    // known.
+    // A text metric of a row that concerns() it. True where it changed what is known.
     bool learn(std::string_view metric, std::string_view index, std::string_view text);
     bool counts(Ingredient what, std::string_view index) const;
     void transfer(StateArchive& archive);

@@ -1,7 +1,5 @@
-// From events to feature rows as they come: intake and windows in one, for
-// --follow,
-// --incremental and whoever has its baselines already. No I/O, no clock. Not
-// thread-safe.
+// From events to feature rows as they come: intake and windows in one, for --follow,
+// --incremental and whoever has its baselines already. No I/O, no clock. Not thread-safe.
 #pragma once
 
 #include "modules/transformation/etl/windowing.h"
@@ -23,11 +21,11 @@ class Engine {
     // The end of the input: closes the windows that it reaches.
     void finish();
 
-    // All that the events so far have left in it, for an engine of the same
-    // options and baselines to go on from, to the same bits.
+    // All that the events so far have left in it, for an engine of the same options and baselines
+    // to go on from, to the same bits.
     std::string save();
-    // Into an engine that has seen nothing; false, and it is of no use, where
-    // `saved` is not what save() makes.
+    // Into an engine that has seen nothing; false, and it is of no use, where `saved` is not what
+    // save() makes.
     bool restore(std::string_view saved);
 
     const Intake& intake() const { return intake_; }

@@ -64,16 +64,13 @@ class EventSource {
     Result<> read(const Visit& visit) { return read_after(0, visit); }
     // What comes after the record of this number (from 1), up to end().
     virtual Result<> read_after(std::uint64_t position, const Visit& visit) = 0;
-    // The number of the last record that there was when one looked; 0 where there
-    // was none.
+    // The number of the last record that there was when one looked; 0 where there was none.
     virtual std::uint64_t end() const = 0;
     // Waits so long, then looks again; false where there will never be more.
     virtual bool look_again(Duration wait) = 0;
-    // What tells the record of this number from that of another log; "" where it
-    // is not there.
+    // What tells the record of this number from that of another log; "" where it is not there.
     virtual std::string mark(std::uint64_t position) = 0;
-    // Everything, and what is added to the log from then on, until `visit` says
-    // false.
+    // Everything, and what is added to the log from then on, until `visit` says false.
     using Watch = std::function<bool(const wire::Event&, UnixNanos received_ns)>;
     virtual Result<> follow(const Watch& visit) = 0;
     virtual Json description() const = 0;  // {"kind": "wal", "path": ..., "records": n, ...}
@@ -99,13 +96,13 @@ Result<FileDescriptor> lock_folder(const std::filesystem::path& folder);
 
 Json window_json(const EngineOptions& options);
 
-// The request's batch options with the interfaces that are to be kept apart:
-// those of its baselines, or else measured, for which the source is read.
+// The request's batch options with the interfaces that are to be kept apart: those of its
+// baselines, or else measured, for which the source is read.
 Result<BatchOptions> batch_options(EventSource& source, const RunRequest& request);
 
-// Writes the files of outputs.h and returns the summary. The folder is locked
-// during the run (unavailable where another etl has it). On an error each file
-// under its final name is the old one or the new one, whole.
+// Writes the files of outputs.h and returns the summary. The folder is locked during the run
+// (unavailable where another etl has it). On an error each file under its final name is the old one
+// or the new one, whole.
 Result<Json> run(EventSource& source, const RunRequest& request);
 
 // "device" or "protocol".

@@ -9,8 +9,7 @@
 namespace amoskys::etl {
 namespace {
 
-// Of some 600 columns: 0.6 MB, which stays in the second cache between filling
-// and writing.
+// Of some 600 columns: 0.6 MB, which stays in the second cache between filling and writing.
 constexpr std::size_t batch_rows = 128;
 constexpr std::size_t fields_of_keys = 3;
 constexpr double no_value = std::numeric_limits<double>::quiet_NaN();

@@ -1,10 +1,8 @@
-// From the store of rows to table files. Which files there are, and what each
-// holds:
+// From the store of rows to table files. Which files there are, and what each holds:
 //
 //   canonical_telemetry_full   every row, the numbers as they are
-//   train_features             rows of the training part, scaled (--scale none:
-//   as they are) val_features               rows of the validation part,
-//   likewise
+//   train_features             rows of the training part, scaled (--scale none: as they are)
+//   val_features               rows of the validation part, likewise
 //
 // each as .csv, .parquet or both.
 #pragma once
@@ -32,13 +30,11 @@ struct Layout {
 struct ExportOptions {
     std::filesystem::path folder;
     bool csv = true, parquet = true;
-    int digits = 9;  // of CSV: significant ones; 17: as many as it takes to read
-                     // the same number
+    int digits = 9;  // of CSV: significant ones; 17: as many as it takes to read the same number
     table::Compression compression = table::Compression::snappy;
 };
 
-// Changes the values of a column in place, NaN where missing: how a table is
-// scaled.
+// Changes the values of a column in place, NaN where missing: how a table is scaled.
 using ColumnChange = std::function<void(module::ColumnId, std::span<double>)>;
 
 struct TableRequest {
@@ -64,9 +60,9 @@ table::Schema schema_of(const Layout& layout);
 std::filesystem::path table_path(const ExportOptions& options, std::string_view name,
                                  std::string_view extension);
 
-// Writes one table in the formats that are asked for, and removes what an
-// earlier run left of it in the other one: a folder's files are of one run.
-// Returns the number of rows. progress: rows so far.
+// Writes one table in the formats that are asked for, and removes what an earlier run left of it in
+// the other one: a folder's files are of one run. Returns the number of rows. progress: rows so
+// far.
 Result<std::uint64_t> export_table(std::span<const Stretch> rows, const Layout& layout,
                                    const ExportOptions& options, const TableRequest& request,
                                    const std::function<void(std::uint64_t)>& progress);

@@ -87,8 +87,7 @@ Result<> FeatureStore::write_block(std::span<const Row* const> rows) {
         std::memcpy(&block_[(rows.size() + i) * 8], &rows[i]->end_ns, 8);
         block_[rows.size() * 16 + i] = static_cast<char>(rows[i]->part);
     }
-    // Eight columns at a time: a line of the cache is read once and eight are
-    // written along.
+    // Eight columns at a time: a line of the cache is read once and eight are written along.
     double* const out = reinterpret_cast<double*>(block_.data() + head);
     for (std::size_t first = 0; first < columns; first += 8)
         for (std::size_t i = 0; i < rows.size(); ++i) {

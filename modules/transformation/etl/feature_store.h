@@ -1,16 +1,13 @@
-// The rows of a run between the engine and the files: before the last window
-// nobody knows all the columns, nor (for scaling) their medians. Rows gather in
-// memory, go to an unlinked spill file as blocks of one device by column, and
-// are read through a mapping: sorted by device and window, a column at a time
-// or a block at a time, and no pages of our own. Not thread-safe.
+// The rows of a run between the engine and the files: before the last window nobody knows all the
+// columns, nor (for scaling) their medians. Rows gather in memory, go to an unlinked spill file as
+// blocks of one device by column, and are read through a mapping: sorted by device and window, a
+// column at a time or a block at a time, and no pages of our own. Not thread-safe.
 //
-//   block   starts u64 x rows | ends u64 x rows | parts u8 x rows, filled up to
-//   8
-//           | column 0: f64 x rows | column 1 | ...        native byte order;
-//           NaN = missing
+//   block   starts u64 x rows | ends u64 x rows | parts u8 x rows, filled up to 8
+//           | column 0: f64 x rows | column 1 | ...        native byte order; NaN = missing
 //
-// Memory: gather_bytes, one block, 48 bytes per block; nothing grows with the
-// length of the log but that.
+// Memory: gather_bytes, one block, 48 bytes per block; nothing grows with the length of the log but
+// that.
 #pragma once
 
 #include <cstdint>
@@ -95,8 +92,8 @@ class FeatureStore {
     std::vector<Slice> slices_;
 };
 
-// By metric, then in the order in which the extractors made them: the same for
-// the same metrics, whatever order they arrived in.
+// By metric, then in the order in which the extractors made them: the same for the same metrics,
+// whatever order they arrived in.
 std::vector<module::ColumnId> column_order(std::span<const module::FeatureColumn> columns);
 
 }  // namespace amoskys::etl

@@ -1,10 +1,9 @@
-// manifest.json of `amoskys etl --incremental`: which files are there, and
-// where the next run goes on. incremental.h has the layout of the folder.
+// manifest.json of `amoskys etl --incremental`: which files are there, and where the next run goes
+// on. incremental.h has the layout of the folder.
 //
-//   {"schema": "amoskys.etl_manifest/1", "run", "settings": {...}, "devices":
-//   {device: end of its last window, ns}, "files": [{"name", "rows"}],
-//   "baselines": {...}, "position": {"record": number of the last record that
-//   was read, "mark", "filter", "state": file, "sha256": of it}}
+//   {"schema": "amoskys.etl_manifest/1", "run", "settings": {...}, "devices": {device: end of its
+//   last window, ns}, "files": [{"name", "rows"}], "baselines": {...}, "position": {"record":
+//   number of the last record that was read, "mark", "filter", "state": file, "sha256": of it}}
 #pragma once
 
 #include <map>

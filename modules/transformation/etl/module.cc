@@ -60,10 +60,9 @@ constexpr config::Option options[] = {
                                {.choices = "csv|parquet|both"}),
     option<&EtlConfig::compression>("compression", "", "of Parquet files", {},
                                     {.choices = "snappy|zstd|none"}),
-    option<&EtlConfig::digits>("digits", "digits",
-                               "significant digits of numbers in CSV; 17 gives "
-                               "every double back exactly",
-                               {1, 17}),
+    option<&EtlConfig::digits>(
+        "digits", "digits",
+        "significant digits of numbers in CSV; 17 gives every double back exactly", {1, 17}),
 };
 
 constexpr config::Option run_options[] = {
@@ -121,20 +120,15 @@ extern const module::ModuleInfo etl_module;
 const module::ModuleInfo etl_module = {
     .name = "etl",
     .kind = module::Kind::tool,
-    .summary =
-        "turns the log into features: windows of each device's metrics "
-        "as tables",
+    .summary = "turns the log into features: windows of each device's metrics as tables",
     .details =
-        "Reads the log of the state directory (the bus may be running), puts "
-        "each device's samples "
+        "Reads the log of the state directory (the bus may be running), puts each device's samples "
         "in order of\n"
-        "event time, turns counters into rates and table rows into one value "
-        "per metric, and "
+        "event time, turns counters into rates and table rows into one value per metric, and "
         "computes features of\n"
         "sliding windows. Writes canonical_telemetry_full as CSV and Parquet, "
         "feature_metadata.json,\n"
-        "pipeline_summary.json, quality_report.json and three pictures; a file "
-        "under its final "
+        "pipeline_summary.json, quality_report.json and three pictures; a file under its final "
         "name is always\n"
         "complete. What is missing stays an empty cell, or null.",
     .config_root = "etl",

@@ -1,5 +1,4 @@
-// The pictures that are rows of small plots: distributions and temporal
-// patterns.
+// The pictures that are rows of small plots: distributions and temporal patterns.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -53,8 +52,7 @@ std::string title_of(const Layout& layout, module::ColumnId id, std::size_t most
     return shortened(column.metric.empty() ? column.name : column.metric, most);
 }
 
-// --- distributions
-// ---------------------------------------------------------------------------
+// --- distributions ---------------------------------------------------------------------------
 
 constexpr std::size_t bins = 50;
 
@@ -144,8 +142,7 @@ bool draw_distribution(Svg& svg, Panel panel, const PictureInput& input, module:
     return histogram.validation_count > 0;
 }
 
-// --- temporal patterns
-// -----------------------------------------------------------------------
+// --- temporal patterns -----------------------------------------------------------------------
 
 struct TimeBin {
     bool filled = false;
@@ -199,8 +196,7 @@ std::vector<TimeBin> time_bins(const PictureInput& input, module::ColumnId id,
     return out;
 }
 
-// A stretch without gaps, from bin `from` up to `to`: the band and the line
-// through the middles.
+// A stretch without gaps, from bin `from` up to `to`: the band and the line through the middles.
 void draw_stretch(Svg& svg, const Panel& panel, const std::vector<TimeBin>& values,
                   std::size_t from, std::size_t to) {
     std::vector<Point> band, line;
@@ -289,8 +285,7 @@ std::string distributions_svg(const PictureInput& input) {
         return svg.finish();
     }
     svg.text({16, 42},
-             "window means, 50 bins; scaled as (x \xe2\x88\x92 median) / (q75 "
-             "\xe2\x88\x92 q25) of "
+             "window means, 50 bins; scaled as (x \xe2\x88\x92 median) / (q75 \xe2\x88\x92 q25) of "
              "the training part; "
              "the outer 0.5 % on each side are not shown",
              {.size = 10.5, .fill = muted});

@@ -27,8 +27,7 @@ std::vector<double> values_of(const FeatureStore& store, module::ColumnId id) {
     return out;
 }
 
-// Blue over white to red, told apart by every kind of colour vision; NaN is
-// grey.
+// Blue over white to red, told apart by every kind of colour vision; NaN is grey.
 std::string colour_of(double r) {
     if (std::isnan(r))
         return "#dddddd";

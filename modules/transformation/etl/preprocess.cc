@@ -13,8 +13,7 @@ constexpr std::size_t buckets = 2048;
 constexpr std::size_t sorted_below = 256;
 constexpr std::size_t ranks_wanted = 6;  // the ranks around three quartiles
 
-// Least and most of values, at least one. Four at a time: a comparison waits
-// for the one before it.
+// Least and most of values, at least one. Four at a time: a comparison waits for the one before it.
 std::pair<double, double> ends_of(const std::vector<double>& values) {
     std::array<double, 4> low, high;
     low.fill(values.front());
@@ -32,9 +31,8 @@ std::pair<double, double> ends_of(const std::vector<double>& values) {
     return {*std::min_element(low.begin(), low.end()), *std::max_element(high.begin(), high.end())};
 }
 
-// The values of some ranks, without sorting: counts by bucket tell in which
-// bucket a rank lies, and only those buckets are looked into, all of them in
-// one pass.
+// The values of some ranks, without sorting: counts by bucket tell in which bucket a rank lies, and
+// only those buckets are looked into, all of them in one pass.
 class Ranks {
   public:
     // The ranks rise.

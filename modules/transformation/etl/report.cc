@@ -171,8 +171,7 @@ Json quality_json(const RunReport& report) {
             {"rules",
              {{"outlier", "3 (q75 - q25) below q25 or above q75 of the training part"},
               {"drifted",
-               "psi of the validation part against the training part is "
-               "at least 0.2; never "
+               "psi of the validation part against the training part is at least 0.2; never "
                "calendar features"},
               {"psi", "population stability index over the training part's tenths"},
               {"ks", "largest distance of the two cumulative distributions"},

@@ -1,6 +1,5 @@
-// What a run writes beside its tables: feature_metadata.json,
-// pipeline_summary.json and quality_report.json. Pure functions that make the
-// documents.
+// What a run writes beside its tables: feature_metadata.json, pipeline_summary.json and
+// quality_report.json. Pure functions that make the documents.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,4 @@
-// A file without a name, for what a run keeps outside its memory: gone with its
-// descriptor.
+// A file without a name, for what a run keeps outside its memory: gone with its descriptor.
 #pragma once
 
 #include <filesystem>

@@ -1,8 +1,7 @@
-// Which rows a model may learn from, per device and by time, never shuffled: of
-// the n windows of a device the first floor(n (1 - validation)) are for
-// training; validation begins one window's length after the end of the last of
-// them; what lies between is the embargo and in neither, so that no sample and
-// no trend across the border is in both.
+// Which rows a model may learn from, per device and by time, never shuffled: of the n windows of a
+// device the first floor(n (1 - validation)) are for training; validation begins one window's
+// length after the end of the last of them; what lies between is the embargo and in neither, so
+// that no sample and no trend across the border is in both.
 #pragma once
 
 #include "core/module/extractor.h"

@@ -1,7 +1,6 @@
-// What an engine holds, as bytes: each class names its parts once, in a
-// function transfer(), and the archive writes them or reads them. The machine's
-// own byte order: the bytes go on where they were made. Reading is
-// bounds-checked; after the first thing that cannot be, everything reads as
+// What an engine holds, as bytes: each class names its parts once, in a function transfer(), and
+// the archive writes them or reads them. The machine's own byte order: the bytes go on where they
+// were made. Reading is bounds-checked; after the first thing that cannot be, everything reads as
 // zero and good() is false. Not thread-safe.
 #pragma once
 

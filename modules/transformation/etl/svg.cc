@@ -72,11 +72,11 @@ Svg::Svg(double width, double height, std::string_view title) {
     out_ = "<svg xmlns=\"http://www.w3.org/2000/svg\"";
     number("width", width);
     number("height", height);
-    out_ += " viewBox=\"0 0 " + std::to_string(static_cast<int>(width)) + " " +
-            std::to_string(static_cast<int>(height)) +
-            "\" font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\" "
-            "role=\"img\">\n<title>" +
-            escaped(title) + "</title>\n";
+    out_ +=
+        " viewBox=\"0 0 " + std::to_string(static_cast<int>(width)) + " " +
+        std::to_string(static_cast<int>(height)) +
+        "\" font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\" role=\"img\">\n<title>" +
+        escaped(title) + "</title>\n";
     rectangle({0, 0}, {width, height}, "#ffffff");
 }
 

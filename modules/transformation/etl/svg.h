@@ -1,6 +1,5 @@
-// Drawing: shapes and texts onto one SVG document, and the axes of a plot.
-// Texts may be anything that a device said: they are made printable, escaped
-// and cut. Not thread-safe.
+// Drawing: shapes and texts onto one SVG document, and the axes of a plot. Texts may be anything
+// that a device said: they are made printable, escaped and cut. Not thread-safe.
 #pragma once
 
 #include <string>
@@ -44,15 +43,13 @@ class Svg {
     std::string out_;
 };
 
-// At most `most` characters, with an ellipsis in the middle where it was
-// longer.
+// At most `most` characters, with an ellipsis in the middle where it was longer.
 std::string shortened(std::string_view text, std::size_t most);
 
 // 1,500,000 as "1.5M", 0.00002 as "2e-05": at most four characters of digits.
 std::string short_number(double value);
 
-// Where an axis from `low` to `high` has its marks: multiples of 1, 2 or 5
-// times a power of ten.
+// Where an axis from `low` to `high` has its marks: multiples of 1, 2 or 5 times a power of ten.
 std::vector<double> ticks(double low, double high, int about);
 
 // The same for times, at round minutes, hours, days; with their texts.

@@ -44,26 +44,21 @@ void tell(const Json& summary) {
     const Json& samples = summary["samples"];
     const auto count = [&samples](const char* key) { return samples[key].get<std::uint64_t>(); };
     if (count("used") == 0)
-        std::cerr << "etl: 0 rows of metrics: the log has no metric events in this "
-                     "range\n";
+        std::cerr << "etl: 0 rows of metrics: the log has no metric events in this range\n";
     else if (summary["rows"] == 0)
-        std::cerr << "etl: 0 windows are complete yet; --partial keep takes those "
-                     "that are not, "
+        std::cerr << "etl: 0 windows are complete yet; --partial keep takes those that are not, "
                      "or choose a shorter --window\n";
     if (count("late") > 0)
         std::cerr << "etl: " << count("late")
-                  << " samples came later than the lateness allows and are not in "
-                     "the table; "
+                  << " samples came later than the lateness allows and are not in the table; "
                      "see --lateness\n";
     if (count("ahead_of_reception") > 0)
         std::cerr << "etl: " << count("ahead_of_reception")
-                  << " samples have no time, or one an hour after their reception, "
-                     "and are not in "
+                  << " samples have no time, or one an hour after their reception, and are not in "
                      "the table\n";
 }
 
-// What a person looks at first: drift, then constants, then what is missing,
-// then outliers.
+// What a person looks at first: drift, then constants, then what is missing, then outliers.
 bool is_worse(const Json& a, const Json& b) {
     const auto number = [](const Json& row, const char* key) {
         return row[key].is_number() ? row[key].get<double>() : 0.0;
@@ -107,10 +102,8 @@ Result<> run_verb(module::ToolContext& context) {
             request.baselines = std::move(baselines);
         }
         if (!request.baselines && !context.quiet)
-            std::cerr << "etl: no baselines: features relative to what is usual are "
-                         "missing; run "
-                         "etl once without --follow, or name its metadata with "
-                         "--baseline\n";
+            std::cerr << "etl: no baselines: features relative to what is usual are missing; run "
+                         "etl once without --follow, or name its metadata with --baseline\n";
         return follow(*source, request, context.out);
     }
     AMOSKYS_TRY(summary, run(*source, request));

@@ -1,5 +1,4 @@
-// The events of a WAL, read beside a running bus, of this process (`up`) or
-// another one.
+// The events of a WAL, read beside a running bus, of this process (`up`) or another one.
 #pragma once
 
 #include <filesystem>
@@ -16,8 +15,8 @@ class WalSource final : public EventSource {
     // no_input where there is no log.
     static Result<std::unique_ptr<WalSource>> open(const std::filesystem::path& folder,
                                                    const wire::EventFilter& filter, bool progress);
-    // Up to the end that the log had when it was opened or looked at again, so
-    // that two readings see the same.
+    // Up to the end that the log had when it was opened or looked at again, so that two readings
+    // see the same.
     Result<> read_after(std::uint64_t position, const Visit& visit) override;
     std::uint64_t end() const override { return stats_.newest.value; }
     bool look_again(Duration wait) override;

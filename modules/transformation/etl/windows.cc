@@ -99,9 +99,8 @@ UnixNanos WindowCutter::seen_until() const {
     return std::max(observed, last_ns_ == 0 ? 0 : last_ns_ + usual_gap().value_or(1));
 }
 
-// The beginning of what was seen: the first instant less the usual distance
-// (that to until_ns where there was one instant alone), or the first process or
-// flow.
+// The beginning of what was seen: the first instant less the usual distance (that to until_ns where
+// there was one instant alone), or the first process or flow.
 UnixNanos WindowCutter::seen_from(UnixNanos until_ns) const {
     UnixNanos from = first_observed_ns_ == 0 ? UINT64_MAX : first_observed_ns_;
     if (first_ns_ != 0) {

@@ -18,8 +18,7 @@ double& at(double* out, Feature feature) {
     return out[static_cast<std::size_t>(feature)];
 }
 
-// Few values are sorted without branches: which way a comparison goes cannot be
-// predicted.
+// Few values are sorted without branches: which way a comparison goes cannot be predicted.
 void sort_values(std::vector<double>& values) {
     if (values.size() > branchless_sort_up_to) {
         std::sort(values.begin(), values.end());
@@ -174,8 +173,8 @@ void Calculator::quantiles(std::span<const double> values, double* out) {
     at(out, Feature::q99) = quantile(sorted_, 0.99);
 }
 
-// Of the sorted samples: equal bins stand side by side. What lies outside the
-// range counts to the bin at its edge.
+// Of the sorted samples: equal bins stand side by side. What lies outside the range counts to the
+// bin at its edge.
 double Calculator::entropy(const module::Baseline& baseline) const {
     constexpr auto bins = static_cast<double>(entropy_bins);
     const double width = baseline.max > baseline.min ? baseline.max - baseline.min : 1;

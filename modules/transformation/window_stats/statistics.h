@@ -1,6 +1,5 @@
-// Statistics of the samples of one window: the features of the window_stats
-// extractor, and the table that names them. Pure functions of spans; the
-// numbers alone, no columns.
+// Statistics of the samples of one window: the features of the window_stats extractor, and the
+// table that names them. Pure functions of spans; the numbers alone, no columns.
 #pragma once
 
 #include <array>
@@ -40,20 +39,18 @@ inline constexpr std::size_t feature_count = 22;
 
 inline constexpr std::size_t entropy_bins = 50;
 
-// The columns of a metric, in the order of Feature; the name is "METRIC" and
-// the suffix.
+// The columns of a metric, in the order of Feature; the name is "METRIC" and the suffix.
 extern const std::array<module::FeatureForm, feature_count> catalogue;
 
 // Working memory for the statistics of many windows. Not thread-safe.
 class Calculator {
   public:
-    // out: feature_count values, NaN where the samples (at least one, finite) or
-    // the baseline do not define them. window_s: length of the window.
+    // out: feature_count values, NaN where the samples (at least one, finite) or the baseline do
+    // not define them. window_s: length of the window.
     void calculate(const module::Series& series, double window_s, double* out);
 
   private:
-    // What depends on the times alone, kept for the next metric with the same
-    // times.
+    // What depends on the times alone, kept for the next metric with the same times.
     struct Times {
         std::vector<UnixNanos> of;
         std::vector<double> centred;   // seconds from their mean

@@ -1,5 +1,5 @@
-// What an earlier run left, its baselines and its manifest: any bytes are read
-// or refused, and what is read is written so that it can be read again.
+// What an earlier run left, its baselines and its manifest: any bytes are read or refused, and what
+// is read is written so that it can be read again.
 #include "modules/transformation/etl/baseline_file.h"
 #include "modules/transformation/etl/manifest.h"
 

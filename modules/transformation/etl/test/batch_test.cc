@@ -68,12 +68,9 @@ BatchOptions tens() {
 
 }  // namespace
 
-TEST_CASE(
-    "baselines are learned from the first windows of each device and "
-    "from nothing later") {
+TEST_CASE("baselines are learned from the first windows of each device and from nothing later") {
     Run run(tens());
-    // Ten windows of one sample, the last two far away: 8 train, 1 is the
-    // embargo, 1 validates.
+    // Ten windows of one sample, the last two far away: 8 train, 1 is the embargo, 1 validates.
     for (unsigned i = 0; i < 10; ++i)
         run.batch->observe(gauge("d", origin + i * 10 * second, "m", i < 8 ? i : 1e6), UINT64_MAX);
     run.finish();
@@ -93,9 +90,7 @@ TEST_CASE(
     CHECK(m.interval_s == 10);
 }
 
-TEST_CASE(
-    "baselines of whole numbers are exact, and far from a first value "
-    "still right") {
+TEST_CASE("baselines of whole numbers are exact, and far from a first value still right") {
     MetricTable metrics;
     const auto m = metrics.add({.name = "m", .unit = ""});
     const auto fitted = [&](auto&& value_of, unsigned n) {
@@ -116,9 +111,7 @@ TEST_CASE(
     CHECK(offset.std == Approx(std::sqrt(2.0 / 3 * 3000 / 2999)).epsilon(1e-12));
 }
 
-TEST_CASE(
-    "devices are split each for itself, and one without training windows "
-    "learns nothing") {
+TEST_CASE("devices are split each for itself, and one without training windows learns nothing") {
     Run run(tens());
     for (unsigned i = 0; i < 20; ++i)
         run.batch->observe(gauge("long", origin + i * 10 * second, "m", 1), UINT64_MAX);
@@ -133,9 +126,7 @@ TEST_CASE(
     CHECK(run.batch->baselines().count("short") == 0);
 }
 
-TEST_CASE(
-    "overlapping windows leave no sample of the training part in the "
-    "validation part") {
+TEST_CASE("overlapping windows leave no sample of the training part in the validation part") {
     BatchOptions options;  // 60 s / 30 s
     Run run(options);
     for (unsigned i = 0; i < 600; ++i)
@@ -151,9 +142,7 @@ TEST_CASE(
     CHECK(validated_from == trained_until + 60 * second);
 }
 
-TEST_CASE(
-    "with fill each instant of a device has all its metrics, in the "
-    "baselines too") {
+TEST_CASE("with fill each instant of a device has all its metrics, in the baselines too") {
     BatchOptions options = tens();
     options.fill_with_median = true;
     options.validation = 0;
@@ -213,9 +202,7 @@ TEST_CASE("the store gives back what it got, also instants larger than its buffe
     }
 }
 
-TEST_CASE(
-    "processes and flows come back from the store as they were, and are "
-    "in the windows") {
+TEST_CASE("processes and flows come back from the store as they were, and are in the windows") {
     auto store = CanonicalStore::open(fs::temp_directory_path()).value();
     std::vector<module::ProcessSample> processes(70'000);
     std::vector<module::FlowSample> flows(3);

@@ -23,9 +23,7 @@ TEST_CASE("a counter becomes a rate per second and its first value gives none") 
     CHECK(device.counts.counter_starts == 1);
 }
 
-TEST_CASE(
-    "a counter that went back gives no rate, and the next one counts "
-    "from there") {
+TEST_CASE("a counter that went back gives no rate, and the next one counts from there") {
     OneDevice device;
     device.at(t0, {counter("d", t0, "octets", 1000)});
     CHECK(device.at(t1, {counter("d", t1, "octets", 200)}).empty());

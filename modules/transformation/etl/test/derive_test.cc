@@ -50,8 +50,7 @@ TEST_CASE("a device without swap has no percentage of it") {
 }
 
 TEST_CASE(
-    "network totals are of all interfaces but loopback, from the wide "
-    "counters where they are") {
+    "network totals are of all interfaces but loopback, from the wide counters where they are") {
     OneDevice device;
     device.text("ifDescr", "1", "lo");
     const auto poll = [](UnixNanos time_ns, double octets) {

@@ -1,5 +1,4 @@
-// An engine that goes on where another stopped: the same rows, bit for bit,
-// wherever that was.
+// An engine that goes on where another stopped: the same rows, bit for bit, wherever that was.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
@@ -67,9 +66,8 @@ struct Runner {
     Engine engine;
 };
 
-// Three devices: gauges, counters that wrap and restart, an interface that says
-// late what it is, processes, flows; out of order, twice, and some of it too
-// late.
+// Three devices: gauges, counters that wrap and restart, an interface that says late what it is,
+// processes, flows; out of order, twice, and some of it too late.
 struct Log {
     messaging::ProcessEvent process;
     messaging::FlowEvent flow;
@@ -129,9 +127,7 @@ EngineOptions options_with(Align align) {
 
 }  // namespace
 
-TEST_CASE(
-    "an engine that goes on from a saved state gives the rows of one "
-    "that never stopped") {
+TEST_CASE("an engine that goes on from a saved state gives the rows of one that never stopped") {
     const Log log;
     Baselines baselines;
     baselines["a"]["cpu"] = {.count = 3, .mean = 0.1};

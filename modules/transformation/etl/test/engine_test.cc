@@ -66,22 +66,18 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE(
-    "windows on the epoch grid hold the samples from their start up to "
-    "their end") {
+TEST_CASE("windows on the epoch grid hold the samples from their start up to their end") {
     Fixture f;  // 60 s / 30 s
     // 1730000010 is a multiple of 30: samples at +0, +10 ... +80
     for (unsigned i = 0; i < 9; ++i)
         f.engine.observe(gauge("d", origin + i * 10 * second, "m", 1 << i), later);
     f.engine.finish();
-    // [-30,30) begins before the device was seen; [0,60) 1..32; [30,90) 8..256;
-    // [60,120) is not complete
+    // [-30,30) begins before the device was seen; [0,60) 1..32; [30,90) 8..256; [60,120) is not
+    // complete
     CHECK(f.rows == std::vector<Row>{{"d", origin, 63}, {"d", origin + 30 * second, 504}});
 }
 
-TEST_CASE(
-    "a first window that begins up to the usual distance before the "
-    "first sample is whole") {
+TEST_CASE("a first window that begins up to the usual distance before the first sample is whole") {
     for (const auto& [first_s, starts] : std::vector<std::pair<unsigned, std::vector<unsigned>>>{
              {10, {0, 30, 60}}, {11, {30, 60}}, {29, {30, 60}}}) {
         Fixture f;
@@ -166,14 +162,11 @@ TEST_CASE("a gap of a year costs no windows") {
         for (unsigned i = 0; i < 6; ++i)
             f.engine.observe(gauge("d", start + i * 10 * second, "m", 1), later);
     f.engine.finish();
-    // the first piece: -30, 0 and the window of its last samples; the second:
-    // -30, 0
+    // the first piece: -30, 0 and the window of its last samples; the second: -30, 0
     CHECK(f.rows.size() == 5);
 }
 
-TEST_CASE(
-    "values that are no finite numbers and times that cannot be are left "
-    "out and counted") {
+TEST_CASE("values that are no finite numbers and times that cannot be are left out and counted") {
     Fixture f;
     const double bad = std::numeric_limits<double>::quiet_NaN();
     f.engine.observe(gauge("d", origin, "m", bad), later);
@@ -213,9 +206,7 @@ TEST_CASE("windows lie inside since and until") {
     CHECK(f.rows == std::vector<Row>{{"d", origin, 6}, {"d", origin + 30 * second, 6}});
 }
 
-TEST_CASE(
-    "a series comes with its baseline, and a key metric with its last "
-    "samples") {
+TEST_CASE("a series comes with its baseline, and a key metric with its last samples") {
     struct Seen {
         std::size_t recent;
         double first_recent, baseline_mean;

@@ -66,18 +66,14 @@ ListSource two_devices() {
 
 }  // namespace
 
-TEST_CASE(
-    "the table is sorted by device and window, columns by metric, "
-    "missing cells empty") {
+TEST_CASE("the table is sorted by device and window, columns by metric, missing cells empty") {
     TempFolder folder;
     ListSource source = two_devices();
     const auto summary = run(source, request_for(folder)).value();
     CHECK(folder.text(table_name) ==
           "device_id,window_start,window_end,m_first,z_first\r\n"
-          "a,2024-10-27T03:33:30.000000000Z,2024-10-27T03:34:30.000000000Z,7e+09,"
-          "0.333333333\r\n"
-          "\"b,\"\"1\"\"\",2024-10-27T03:33:30.000000000Z,2024-10-27T03:34:30."
-          "000000000Z,,"
+          "a,2024-10-27T03:33:30.000000000Z,2024-10-27T03:34:30.000000000Z,7e+09,0.333333333\r\n"
+          "\"b,\"\"1\"\"\",2024-10-27T03:33:30.000000000Z,2024-10-27T03:34:30.000000000Z,,"
           "0.333333333\r\n");
     CHECK(summary["rows"] == 2);
     CHECK(summary["devices"] == 2);
@@ -177,9 +173,7 @@ TEST_CASE("a run in one format leaves no table of an earlier run in the other") 
     CHECK_FALSE(summary["output_files"].contains("full_csv"));
 }
 
-TEST_CASE(
-    "training and validation tables are the device's older and newer "
-    "windows, scaled") {
+TEST_CASE("training and validation tables are the device's older and newer windows, scaled") {
     TempFolder folder;
     ListSource source;
     for (unsigned i = 0; i < 600; ++i)

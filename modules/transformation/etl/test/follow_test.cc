@@ -16,8 +16,7 @@ using namespace amoskys::etl::test;
 
 namespace {
 
-// What depends on everything that comes with a window: samples, history,
-// baseline.
+// What depends on everything that comes with a window: samples, history, baseline.
 class Everything final : public module::Extractor {
   public:
     explicit Everything(module::ColumnTable& columns) : columns_(columns) {}

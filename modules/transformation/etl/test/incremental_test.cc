@@ -100,9 +100,7 @@ TEST_CASE("an increment has its shape that is kept") {
     CHECK(json::dump_pretty(told) + "\n" == kept.value());
 }
 
-TEST_CASE(
-    "a run writes what has closed since the one before, and nothing "
-    "where nothing has") {
+TEST_CASE("a run writes what has closed since the one before, and nothing where nothing has") {
     TempFolder folder;
     ListSource source;
     grow(source, 0, 50);
@@ -181,9 +179,7 @@ TEST_CASE("other devices are read from the beginning of the log") {
     CHECK(both["rows"] == first["rows"]);
 }
 
-TEST_CASE(
-    "following writes increments as the log grows, as a run over the "
-    "whole log") {
+TEST_CASE("following writes increments as the log grows, as a run over the whole log") {
     TempFolder folder, at_once;
     ListSource source;
     unsigned to = 0;  // an empty log at first

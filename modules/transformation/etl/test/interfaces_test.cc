@@ -33,8 +33,8 @@ constexpr module::ExtractorKind last_kind = {
     .make = [](module::ColumnTable& columns, const module::ExtractorSettings&)
         -> std::unique_ptr<module::Extractor> { return std::make_unique<LastOfWindow>(columns); }};
 
-// Octets per second by interface: 10, 30, 20 in the training part; then the
-// first has most. The loopback has more than all.
+// Octets per second by interface: 10, 30, 20 in the training part; then the first has most. The
+// loopback has more than all.
 ListSource four_interfaces() {
     ListSource source;
     const auto add = [&](UnixNanos time, const char* metric, const char* index, double value) {
@@ -95,12 +95,9 @@ TEST_CASE("the busiest interfaces of the training part have metrics of their own
     REQUIRE(run(source, request_for(folder, 2)));
     const std::string table = folder.text("canonical_telemetry_full.csv");
     CHECK(first_line(table) ==
-          "device_id,window_start,window_end,ifInErrors_"
-          "rate,ifInErrors_rate_top2,ifInOctets_rate,"
-          "ifInOctets_rate_top1,ifInOctets_rate_top2,"
-          "ifOutOctets_rate,ifOutOctets_rate_top1,"
-          "network_in_mbps,network_out_mbps,network_total_"
-          "bytes,network_total_mbps");
+          "device_id,window_start,window_end,ifInErrors_rate,ifInErrors_rate_top2,ifInOctets_rate,"
+          "ifInOctets_rate_top1,ifInOctets_rate_top2,ifOutOctets_rate,ifOutOctets_rate_top1,"
+          "network_in_mbps,network_out_mbps,network_total_bytes,network_total_mbps");
     // The sums have all of them, as before.
     CHECK(table.find("Z,1,1,1054.9,25,20,5,5,") != std::string::npos);
     // Increments and followers take the same ones from what was learned.

@@ -54,9 +54,7 @@ messaging::FlowEvent web(UnixNanos start_ns, UnixNanos end_ns) {
 
 }  // namespace
 
-TEST_CASE(
-    "a process is the same in all its events and another one with "
-    "another start") {
+TEST_CASE("a process is the same in all its events and another one with another start") {
     auto a = shell(5), again = shell(5), reused = shell(5), other = shell(6);
     again.set_kind("EXIT");
     reused.set_start_ticks(78);
@@ -65,9 +63,7 @@ TEST_CASE(
     CHECK(process_sample(of(a))->process != process_sample(of(other))->process);
 }
 
-TEST_CASE(
-    "a program keeps its name when its file is deleted, a kernel thread "
-    "has its own") {
+TEST_CASE("a program keeps its name when its file is deleted, a kernel thread has its own") {
     auto a = shell(5), deleted = shell(6), bare = shell(7), kernel = shell(8), nameless = shell(9);
     deleted.set_exe("/tmp/dash (deleted)");
     bare.set_exe("dash");
@@ -108,9 +104,7 @@ TEST_CASE("a security observation is a suspicious sample and other events are no
     CHECK(process_sample(event)->kind == module::ProcessSample::Kind::suspicious);
 }
 
-TEST_CASE(
-    "a flow stands at its last packet and has the bytes with their "
-    "headers where known") {
+TEST_CASE("a flow stands at its last packet and has the bytes with their headers where known") {
     auto flow = web(origin, origin + 5 * second);
     flow.set_bytes_sent(10);
     flow.set_bytes_recv(20);
@@ -148,8 +142,7 @@ TEST_CASE("heartbeats of the earlier system are counted and give no windows") {
 }
 
 TEST_CASE(
-    "metrics, processes and flows of a device share its windows, in "
-    "whatever order they come") {
+    "metrics, processes and flows of a device share its windows, in whatever order they come") {
     struct Seen {
         UnixNanos start_ns;
         std::size_t metrics, processes, flows;
@@ -192,9 +185,7 @@ TEST_CASE(
     }
 }
 
-TEST_CASE(
-    "a device that has flows alone has windows and they are closed as it "
-    "goes on") {
+TEST_CASE("a device that has flows alone has windows and they are closed as it goes on") {
     int windows = 0, before_the_end = 0;
     EngineOptions options;
     options.lateness = std::chrono::seconds(0);

@@ -43,9 +43,7 @@ TEST_CASE("each device with a baseline is a column of its own") {
           Named{{"device_is_a", 0}, {"device_is_b", 0}});
 }
 
-TEST_CASE(
-    "the protocol of most flows is 1, the others 0, and all of them "
-    "without flows") {
+TEST_CASE("the protocol of most flows is 1, the others 0, and all of them without flows") {
     const auto protocols = [](const std::vector<module::FlowSample>& flows) {
         return row_of({.protocol = true}, {}, "a", flows);
     };

@@ -66,9 +66,7 @@ bool renders(const std::string& svg) {
 
 }  // namespace
 
-TEST_CASE(
-    "pictures are documents that a renderer takes, with the metrics' "
-    "names and units") {
+TEST_CASE("pictures are documents that a renderer takes, with the metrics' names and units") {
     const Table table = waves({"cpu_mean", "mem_mean", "ifInOctets_rate_mean"});
     for (const std::string& svg : {correlations_svg(table.input()),
                                    distributions_svg(table.input()), temporal_svg(table.input())}) {

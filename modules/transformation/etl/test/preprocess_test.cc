@@ -31,9 +31,7 @@ std::vector<double> applied(const ColumnScale& scale, std::vector<double> values
 
 }  // namespace
 
-TEST_CASE(
-    "quartiles are those of the sorted values, whatever their number and "
-    "spread") {
+TEST_CASE("quartiles are those of the sorted values, whatever their number and spread") {
     std::mt19937_64 random(7);
     INFO("seed 7");
     std::vector<std::vector<double>> sets;
@@ -73,9 +71,7 @@ TEST_CASE(
     }
 }
 
-TEST_CASE(
-    "a column gets median 0 and interquartile range 1, and what is "
-    "missing the median") {
+TEST_CASE("a column gets median 0 and interquartile range 1, and what is missing the median") {
     const ColumnScale scale = fitted({5, 1, 4, missing, 2, 3});
     CHECK(scale.count == 5);
     CHECK(scale.median == 3);

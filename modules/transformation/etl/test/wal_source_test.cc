@@ -56,9 +56,7 @@ TEST_CASE("a folder without a log is no input and says how to get one") {
     CHECK(opened.error().message == "there is no log at /nonexistent/state/wal");
 }
 
-TEST_CASE(
-    "a log gives its events up to the end it had when it was opened, as "
-    "often as asked") {
+TEST_CASE("a log gives its events up to the end it had when it was opened, as often as asked") {
     TempFolder folder;
     const FakeClock clock(origin + 100 * second);
     wal::Options options;
@@ -83,9 +81,7 @@ TEST_CASE(
     CHECK(source->description()["last_offset"] == 5);
 }
 
-TEST_CASE(
-    "a record whose bytes are not those of its digest is counted and "
-    "gives no events") {
+TEST_CASE("a record whose bytes are not those of its digest is counted and gives no events") {
     TempFolder folder;
     const FakeClock clock(origin + 100 * second);
     wal::Options options;
