@@ -18,26 +18,25 @@
 namespace amoskys::etl {
 
 class CanonicalStore {
-public:
-  static Result<CanonicalStore> open(const std::filesystem::path &folder);
+  public:
+    static Result<CanonicalStore> open(const std::filesystem::path& folder);
 
-  // A failure to write is kept and told by read().
-  void add(const Instant &instant);
-  void add(const Observations &observations);
-  // In the order in which they were added; names are left empty.
-  Result<> read(const OrderedVisit &visit);
+    // A failure to write is kept and told by read().
+    void add(const Instant& instant);
+    void add(const Observations& observations);
+    // In the order in which they were added; names are left empty.
+    Result<> read(const OrderedVisit& visit);
 
-private:
-  explicit CanonicalStore(FileDescriptor file) : file_(std::move(file)) {}
-  template <class Sample>
-  void append(std::uint32_t device, UnixNanos time_ns,
-              std::span<const Sample> samples);
-  void flush();
+  private:
+    explicit CanonicalStore(FileDescriptor file) : file_(std::move(file)) {}
+    template <class Sample>
+    void append(std::uint32_t device, UnixNanos time_ns, std::span<const Sample> samples);
+    void flush();
 
-  FileDescriptor file_;
-  std::string pending_;
-  std::uint64_t written_ = 0;
-  Result<> failed_;
+    FileDescriptor file_;
+    std::string pending_;
+    std::uint64_t written_ = 0;
+    Result<> failed_;
 };
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl

@@ -7,4 +7,4 @@ namespace amoskys::etl {
 
 enum class Part : std::uint8_t { train, validation, embargo };
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl

@@ -1,5 +1,4 @@
-// A file without a name, for what a run keeps outside its memory: gone with its
-// descriptor.
+// A file without a name, for what a run keeps outside its memory: gone with its descriptor.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +9,7 @@
 namespace amoskys::etl {
 
 // cannot_create "features_folder" where `folder` takes no file.
-Result<FileDescriptor> make_unlinked_file(const std::filesystem::path &folder);
-Result<> write_spill(const FileDescriptor &file, std::string_view bytes);
+Result<FileDescriptor> make_unlinked_file(const std::filesystem::path& folder);
+Result<> write_spill(const FileDescriptor& file, std::string_view bytes);
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl

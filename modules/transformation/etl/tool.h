@@ -7,13 +7,13 @@
 
 namespace amoskys::etl {
 
-Result<> run_verb(module::ToolContext &context);
-Result<> features_verb(module::ToolContext &context);
-Result<> quality_verb(module::ToolContext &context);
+Result<> run_verb(module::ToolContext& context);
+Result<> features_verb(module::ToolContext& context);
+Result<> quality_verb(module::ToolContext& context);
 
 // Options of `etl quality`.
 struct QualityConfig {
-  std::string features;
+    std::string features;
 };
 
-} // namespace amoskys::etl
+}  // namespace amoskys::etl
