@@ -9,8 +9,8 @@
 #include <map>
 
 #include "bench/measure.h"
-#include "core/base/clock.h"
 #include "core/base/file.h"
+#include "core/module/module.h"
 #include "modules/intelligence/score/evaluate.h"
 #include "modules/intelligence/score/report.h"
 #include "modules/intelligence/score/training.h"

@@ -27,7 +27,7 @@ Fused fuse(Fusion fusion, std::span<const double> severities, std::span<const do
     const auto n = static_cast<double>(severities.size());
     double sum = 0, squares = 0, weighted = 0, weight = 0, least = 1, all = 1, none = 1;
     for (std::size_t i = 0; i < severities.size(); ++i) {
-        const double rest = 1 - published(severities[i]);  // p^0.233
+        const double rest = std::pow(10.0, -score_exponent * severities[i]);  // 1 - c
         sum += severities[i];
         squares += severities[i] * severities[i];
         weighted += weights[i] * rest;
@@ -43,7 +43,7 @@ Fused fuse(Fusion fusion, std::span<const double> severities, std::span<const do
     const double rest = fusion == Fusion::weighted   ? weighted / weight
                         : fusion == Fusion::bayesian ? none / (all + none)
                                                      : least;
-    out.severity = severity_of(1 - rest);
+    out.severity = -std::log10(std::max(rest, 1e-300)) / score_exponent;
     return out;
 }
 

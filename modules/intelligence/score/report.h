@@ -8,6 +8,7 @@
 #include "core/json/output.h"
 #include "modules/intelligence/score/evaluate.h"
 #include "modules/intelligence/score/model_file.h"
+#include "modules/intelligence/score/table.h"
 
 namespace amoskys::score {
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/base/check.h"
 #include "core/model/matrix.h"
 #include "core/model/parameters.h"
 #include "core/model/scale.h"
@@ -13,6 +12,7 @@ namespace {
 
 constexpr std::size_t most_lags = 100;
 constexpr std::size_t most_numbers = 2000;  // columns x lags
+constexpr double least_ridge = 1e-10;       // of the largest sum of squares
 constexpr double usual_part = 0.99;         // of the training residuals lie below their scale
 constexpr double least_residual = 0.01;     // of that scale, in deviations of the column
 
@@ -140,10 +140,10 @@ model::Saved Var::save() const {
 }
 
 // Ridge regression of each row on the `lags` rows before it; no window crosses two series.
-std::vector<double> fit(std::span<const model::ColumnScale> scales,
-                        const module::FeatureTable& table,
-                        const std::vector<std::pair<std::size_t, std::size_t>>& series,
-                        std::size_t lags, double ridge) {
+Result<std::vector<double>> fit(std::span<const model::ColumnScale> scales,
+                                const module::FeatureTable& table,
+                                const std::vector<std::pair<std::size_t, std::size_t>>& series,
+                                std::size_t lags, double ridge) {
     const std::size_t width = scales.size(), before = lags * width, n = before + width;
     std::vector<double> window(n), products(n * n, 0);
     for (const auto& [first, last] : series)
@@ -159,7 +159,16 @@ std::vector<double> fit(std::span<const model::ColumnScale> scales,
         for (std::size_t c = 0; c < width; ++c)
             right[i * width + c] = products[(before + c) * n + i];
     }
-    check(model::solve(std::move(left), before, right, width), "a ridge makes it definite");
+    // Columns that say the same at a huge scale must not make the rest look like noise.
+    double largest = 0;
+    for (std::size_t i = 0; i < before; ++i)
+        largest = std::max(largest, left[i * before + i]);
+    for (std::size_t i = 0; i < before; ++i)
+        left[i * before + i] += least_ridge * largest;
+    if (!model::solve(std::move(left), before, right, width))
+        return make_error(ErrorKind::bad_data, "training_degenerate",
+                          "var: the columns are too alike to be told apart",
+                          "a larger --parameter ridge helps");
     return right;
 }
 
@@ -214,7 +223,8 @@ Result<std::unique_ptr<module::Model>> train(const module::FeatureTable& table, 
     AMOSKYS_TRY_VOID(model::check_table("var", table.rows(), width, lags + 2, most_numbers / lags));
     const auto scales = model::column_scales(table.values, width);
     const auto series = module::series_of(table);
-    auto out = std::make_unique<Var>(scales, lags, fit(scales, table, series, lags, values[1]),
+    AMOSKYS_TRY(weights, fit(scales, table, series, lags, values[1]));
+    auto out = std::make_unique<Var>(scales, lags, std::move(weights),
                                      std::vector<double>(width, 1), std::vector<double>());
     std::vector<double> window((lags + 1) * width), left(width);
     std::vector<std::vector<float>> residuals(width);

@@ -4,7 +4,7 @@
 using namespace amoskys;
 
 TEST_CASE("ecod keeps what is asked of every model") {
-    module::test::check_model(&ecod::train, &ecod::load);
+    module::test::check_model(&ecod::train, &ecod::load, module::test::Outlier::is_explained);
 }
 
 TEST_CASE("ecod takes bad input without a crash") {

@@ -4,7 +4,7 @@
 using namespace amoskys;
 
 TEST_CASE("iforest keeps what is asked of every model") {
-    module::test::check_model(&iforest::train, &iforest::load);
+    module::test::check_model(&iforest::train, &iforest::load, module::test::Outlier::is_explained);
 }
 
 TEST_CASE("iforest takes bad input without a crash") {

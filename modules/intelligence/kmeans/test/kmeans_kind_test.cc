@@ -16,7 +16,7 @@ TEST_CASE("kmeans knows a course by its shape: a flat stretch of a wave is unusu
     const auto model = kmeans::train(table, 1, {{"clusters", 30U}}).value();
     CHECK(model->history() == 19);
     for (std::size_t i = 1000; i < 1040; ++i)
-        table.values[i * 3 + 1] = 10;  // a usual value, but it moves no more
+        table.values[i * 4 + 1] = 10;  // a usual value, but it moves no more
     const auto scores = module::test::scores_of(*model, table);
     const auto highest = std::max_element(scores.begin(), scores.end()) - scores.begin();
     CHECK(highest >= 1000);

@@ -15,7 +15,7 @@ TEST_CASE("pca sees a broken relation that no single column shows") {
     const auto table = module::test::waves(600);
     const auto model = pca::train(table, 0, {{"variance", 0.6}}).value();
     double usual = 0, broken = 0;
-    model->score(std::vector<double>{1, 13, 0}, std::span(&usual, 1));
-    model->score(std::vector<double>{1, 7, 0}, std::span(&broken, 1));
+    model->score(std::vector<double>{1, 13, 0, 41}, std::span(&usual, 1));
+    model->score(std::vector<double>{1, 7, 0, 41}, std::span(&broken, 1));
     CHECK(broken > 2 * usual);
 }

@@ -7,6 +7,7 @@
 
 #include "core/base/file.h"
 #include "core/base/test/temp_folder.h"
+#include "core/crypto/hash.h"
 #include "modules/intelligence/score/test/plain_model.h"
 #include "proto/model.pb.h"
 
@@ -84,7 +85,6 @@ TEST_CASE("columns that are not those of the schema hash are refused") {
     amoskys::model::TrainedModel body;
     REQUIRE(body.ParseFromString(file.body()));
     body.set_columns(1, "other");
-    TrainedModel model = trained();
     const std::string text = body.SerializeAsString();
     file.set_body(text);
     const Digest digest = crypto::sha256(as_bytes(text));
@@ -104,7 +104,7 @@ TEST_CASE("each training is a version, and an earlier one can be made active aga
     Versions versions = versions_of(folder.path, "mine");
     CHECK(versions.kept == std::vector<std::uint64_t>{1, 2, 3});
     CHECK(versions.active == 3);
-    REQUIRE(activate(known_kinds, folder.path, "mine", 1));
+    REQUIRE(activate(known_kinds, folder.path, "mine", 1).has_value());
     CHECK(versions_of(folder.path, "mine").active == 1);
     CHECK(load_model(known_kinds, folder.path, "mine").value().training["round"] == 0);
     const auto unknown = activate(known_kinds, folder.path, "mine", 9);

@@ -45,11 +45,11 @@ TEST_CASE("zscore of statistics sees a metric that stands still") {
     const auto model = zscore::train(table, 0, {{"statistics", 20U}}).value();
     CHECK(model->history() == 19);
     for (std::size_t i = 700; i < 740; ++i)
-        table.values[i * 3 + 2] = 0;
+        table.values[i * 4 + 2] = 0;
     const auto scores = module::test::scores_of(*model, table);
     const auto highest = std::max_element(scores.begin(), scores.end()) - scores.begin();
     CHECK(highest >= 705);
     CHECK(highest < 745);
     const auto saved = model::Saved::decode(as_bytes(model->save().encode())).value();
-    CHECK(module::test::scores_of(*zscore::load(saved, 3).value(), table) == scores);
+    CHECK(module::test::scores_of(*zscore::load(saved, 4).value(), table) == scores);
 }
