@@ -221,9 +221,9 @@ io::Task<Result<Json>> ask_security(asio::io_context& io, io::Endpoint endpoint,
     const Page page = co_await std::move(asking);
     if (!page.reason.empty())
         co_return make_error(ErrorKind::unavailable, "bus_down", asked + ": " + page.reason);
-    auto parsed = json::parse(page.text);
+    auto parsed = json::parse(page.text, asked);
     if (!page.ok || !parsed || !parsed->is_object())
-        co_return make_error(ErrorKind::data, "security_page",
+        co_return make_error(ErrorKind::bad_data, "security_page",
                              asked + " gave no such page: " + page.text.substr(0, 80));
     co_return value(std::move(*parsed));
 }

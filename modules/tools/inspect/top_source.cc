@@ -13,7 +13,7 @@ namespace amoskys::modules::inspect {
 
 namespace {
 
-constexpr std::string_view lane_prefix = "lane/";
+constexpr std::string_view lane_states = "lane/";
 constexpr std::uint64_t looked_back_records = 256;  // for alerts of just before
 constexpr std::string_view bus_metric = "amoskys_bus_";
 
@@ -71,10 +71,10 @@ class LogSource final : public TopSource {
             out.oldest_seconds = static_cast<double>(out.time_ns - stats.oldest_received_ns) / 1e9;
         if (out.damaged > 0)
             out.health = "damaged ranges: see `amoskys inspect gaps`";
-        AMOSKYS_TRY(states, log_->states(lane_prefix));
+        AMOSKYS_TRY(states, log_->states(lane_states));
         for (const auto& state : states)
             if (const auto lane = wire::decode_lane_state(state.value)) {
-                out.lanes[state.key.substr(lane_prefix.size())] = {lane->envelopes, lane->events};
+                out.lanes[state.key.substr(lane_states.size())] = {lane->envelopes, lane->events};
                 out.events += static_cast<double>(lane->events);
             }
         AMOSKYS_TRY_VOID(look_for_alerts(stats));
