@@ -60,7 +60,7 @@ class Page(harness.AmoskysTest):
         self.assertEqual(run.returncode, 0, run.stderr)
         told = json.loads(run.stdout)
         for what in ("errors", "foreign", "axe", "wide"):
-            self.assertEqual(told[what], [], what)
+            self.assertEqual(told[what], [], "\n".join([what, *told[what]]))
         views = told["views"]
         self.assertIn(HOSTILE, views["devices"])
         self.assertIn(HOSTILE, views["devices-hostile"])

@@ -84,7 +84,7 @@ class Dash(harness.AmoskysTest):
         self.ok("pki", "init", "--agent", "edge-1")
         bus = self.make_log()
         self.assertEqual(self.stop(bus), 0)
-        self.start_dash("--look-back", "365d")
+        self.start_dash("--look-back", "3650d")
         self.assertEqual(self.api("summary"), self.ok_json("inspect", "summary"))
         self.assertEqual(self.api("gaps")["gaps"], self.ok_json("inspect", "gaps"))
         self.assertEqual(self.api("models")["models"], self.ok_json("score", "models"))
