@@ -71,6 +71,7 @@ class Page(harness.AmoskysTest):
         self.assertIn("usually", views["threats"], "an unusual window says why")
         self.assertIn("Signature verified", views["envelope-NEWEST"])
         self.assertIn("Inclusion verified", views["envelope-NEWEST"])
+        self.assertIn(f"--device='{HOSTILE}'", views["devices-hostile"], "a command line is safe to copy")
         for view, text in views.items():
             self.assertIn("amoskys ", text, f"{view} names no command line")
         self.assertEqual(told["first_focus"], "Skip to the content")
