@@ -60,7 +60,7 @@ class Page(harness.AmoskysTest):
         self.assertEqual(run.returncode, 0, run.stderr)
         told = json.loads(run.stdout)
         for what in ("errors", "foreign", "axe", "wide"):
-            self.assertEqual(told[what], [], what)
+            self.assertEqual(told[what], [], "\n".join([what, *told[what]]))
         views = told["views"]
         self.assertIn(HOSTILE, views["devices"])
         self.assertIn(HOSTILE, views["devices-hostile"])
@@ -71,6 +71,7 @@ class Page(harness.AmoskysTest):
         self.assertIn("usually", views["threats"], "an unusual window says why")
         self.assertIn("Signature verified", views["envelope-NEWEST"])
         self.assertIn("Inclusion verified", views["envelope-NEWEST"])
+        self.assertIn(f"--device='{HOSTILE}'", views["devices-hostile"], "a command line is safe to copy")
         for view, text in views.items():
             self.assertIn("amoskys ", text, f"{view} names no command line")
         self.assertEqual(told["first_focus"], "Skip to the content")

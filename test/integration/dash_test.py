@@ -1,6 +1,7 @@
 """`dash`: what it refuses, who may ask, that the API says what the command line says, the stream, hostile clients."""
 import http.client
 import json
+import os
 import pathlib
 import socket
 import ssl
@@ -9,7 +10,9 @@ import unittest
 import urllib.parse
 
 import harness
+from nouns_test import shape
 
+GOLDEN = harness.SOURCE / "modules/tools/dash/test/golden"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -84,7 +87,7 @@ class Dash(harness.AmoskysTest):
         self.ok("pki", "init", "--agent", "edge-1")
         bus = self.make_log()
         self.assertEqual(self.stop(bus), 0)
-        self.start_dash("--look-back", "365d")
+        self.start_dash("--look-back", "3650d")
         self.assertEqual(self.api("summary"), self.ok_json("inspect", "summary"))
         self.assertEqual(self.api("gaps")["gaps"], self.ok_json("inspect", "gaps"))
         self.assertEqual(self.api("models")["models"], self.ok_json("score", "models"))
@@ -126,11 +129,18 @@ class Dash(harness.AmoskysTest):
         counts = self.api("metrics?device=router-1&metric=cpu_pct&since=1729999900&until=1730000600&step=100s&aggregation=count")
         self.assertEqual(counts["series"][0]["values"], [0, 10, 10, 10, 10, 10, 10])
 
+        kept = GOLDEN / "api.json"
+        asked = ["health", "session", "stats", "devices?limit=1", "devices/router-1", "events?kind=metric&limit=1", f"envelopes/{newest}", "threats",
+                 "metrics?device=router-1&metric=cpu_pct&since=1730000000&until=1730000600&step=10s"]
+        told = json.dumps({path.replace(f"envelopes/{newest}", "envelopes/N"): shape(self.api(path)) for path in asked}, indent=1) + "\n"
+        if "AMOSKYS_UPDATE_GOLDEN" in os.environ:
+            kept.write_text(told)
+        self.assertEqual(told, kept.read_text())
+
         status, headers, _ = self.ask("GET", "/api/v1/openapi.json")
         again = self.ask("GET", "/api/v1/openapi.json", headers={"If-None-Match": headers["ETag"]})
         self.assertEqual((status, again[0], again[2]), (200, 304, b""))
-        golden = harness.SOURCE / "modules/tools/dash/test/golden/openapi.json"
-        self.assertEqual(self.api("openapi.json"), json.loads(golden.read_text()))
+        self.assertEqual(self.api("openapi.json"), json.loads((GOLDEN / "openapi.json").read_text()))
 
     def test_hostile_requests_are_refused_and_the_server_goes_on(self):
         self.ok("pki", "init", "--agent", "edge-1")

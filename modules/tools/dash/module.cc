@@ -46,7 +46,7 @@ constexpr config::Option options[] = {
                                     {1, 100'000}),
     option<&DashConfig::max_connections>("max_connections", "connections", "in all", {1, 100'000}),
     option<&DashConfig::look_back>(
-        "look_back", "", "how far back devices and rates are read at the start", {60, 31'536'000}),
+        "look_back", "", "how far back devices and rates are read at the start", {60, 315'360'000}),
 };
 
 struct TokenOptions {

@@ -1,7 +1,7 @@
 import {get} from './api.js';
 import {chart, strip} from './chart.js';
 import {choice, empty, facts, h, link, panel, table} from './dom.js';
-import {ago, clock, count, measured, millis, short} from './format.js';
+import {ago, clock, count, measured, millis, quoted, short} from './format.js';
 import {device as deviceLink, events, filled, pages, status} from './parts.js';
 
 const ranges = [['-15m', '15 min'], ['-1h', '1 h'], ['-6h', '6 h'], ['-24h', '24 h'], ['-7d', '7 d']];
@@ -42,11 +42,11 @@ function list(root) {
 function metricPanel(name, values) {
   const place = h('div'), tools = h('div', {class: 'tools'}), names = h('div', {class: 'metrics', role: 'group', 'aria-label': 'Metrics'});
   const keys = [...new Set(values.map((value) => value.metric))];
-  const liveliest = ['cpu_percent', 'process_cpu_percent', 'ifInOctets', 'memory_percent'].find((key) => keys.includes(key));
+  const liveliest = ['cpu_percent', 'cpu_pct', 'process_cpu_percent', 'ifInOctets', 'memory_percent'].find((key) => keys.includes(key));
   let metric = liveliest ?? values.find((value) => typeof value.value === 'number')?.metric ?? keys[0], range = '-1h';
   const command = h('code', {});
   const run = () => filled(place, async () => {
-    command.textContent = `amoskys inspect events --device '${name}' --metric ${metric} --since ${range}`;
+    command.textContent = `amoskys inspect events --device=${quoted(name)} --metric=${quoted(metric)} --since=${range}`;
     const [answer, scores] = await Promise.all([get('metrics', {device: name, metric, since: range}),
       get('scores', {device: name, limit: 1000}).catch(() => ({scores: []}))]);
     if (answer.series.length === 0) return empty(`No numbers of ${metric} in this time. Absent is not zero: nothing came.`);
@@ -102,12 +102,12 @@ function one(root, name) {
       panel('Last 24 hours', null, strip(told.heat, name), facts([['First seen', clock(told.first_seen, true)], ['Last seen', clock(told.last_seen, true)],
         ['Events', count(told.events)], ['Warnings', count(told.warnings)], ['Alarms', count(told.alarms)], ['Kinds', told.kinds.join(', ')]]),
       h('p', {class: 'why'}, 'Pale: nothing came in that quarter of an hour. Absent is not zero.')),
-      panel('Newest events', `amoskys inspect events --device '${name}' --newest`, more('events', null, 'No events.'))];
+      panel('Newest events', `amoskys inspect events --device=${quoted(name)} --newest`, more('events', null, 'No events.'))];
     const wide = (made) => { made.classList.add('wide'); return made; };
     if (told.kinds.includes('process'))
-      parts.push(wide(panel('Processes', `amoskys inspect events --device '${name}' --kind process --newest`, more('processes', processColumns, 'No process events.'))));
+      parts.push(wide(panel('Processes', `amoskys inspect events --device=${quoted(name)} --kind process --newest`, more('processes', processColumns, 'No process events.'))));
     if (told.kinds.includes('flow'))
-      parts.push(wide(panel('Flows', `amoskys inspect events --device '${name}' --kind flow --newest`, more('flows', flowColumns, 'No flows.'))));
+      parts.push(wide(panel('Flows', `amoskys inspect events --device=${quoted(name)} --kind flow --newest`, more('flows', flowColumns, 'No flows.'))));
     return parts;
   });
   return {};

@@ -37,7 +37,7 @@ export const empty = (text) => h('p', {class: 'empty'}, text);
 // columns: [title, row => cell, 'num' for numbers]
 export function table(label, columns, rows, nothing) {
   if (rows.length === 0) return empty(nothing);
-  return h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label}, h('table', {},
+  return h('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `${label}: table`}, h('table', {},
       h('thead', {}, h('tr', {}, columns.map(([title, , kind]) => h('th', {scope: 'col', class: kind}, title)))),
       h('tbody', {}, rows.map((row) => h('tr', {}, columns.map(([, cell, kind]) => h('td', {class: kind}, cell(row))))))));
 }

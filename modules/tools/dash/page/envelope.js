@@ -14,7 +14,7 @@ export function envelope(root, {part, state}) {
   root.append(h('div', {class: 'title'}, h('h1', {}, part[0] ? `Envelope, record ${part[0]}` : 'Envelope'),
       h('p', {}, 'Any record of the log, decoded, with its signature and its place in the log’s tree checked by the server now.')), form, body);
   if (!part[0]) {
-    body.append(empty('Enter a record’s number, or follow “Evidence” from any event.'));
+    body.append(panel('No record chosen', 'amoskys inspect events --full --newest --limit 1', empty('Enter a record’s number, or follow “Evidence” from any event.')));
     return {};
   }
   const at = Number(part[0]);

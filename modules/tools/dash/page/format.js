@@ -42,6 +42,10 @@ export function clock(time, withDay) {
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} `;
   return `${withDay ? day : ''}${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
+// One word of a shell, whatever a device calls itself: command lines are there to be copied.
+export function quoted(text) {
+  return /^[\w.@%+=:,/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
 // The value of a metric with its unit.
 export function measured(value, unit, type) {
   if (value === null || value === undefined) return '–';

@@ -25,11 +25,14 @@ export function overview(root) {
   feed.append(empty('Reading…'));
 
   const drawFeed = () => feed.replaceChildren(events(rows.slice(0, feedRows), 'Nothing but metrics in their usual range has come yet.'));
-  get('events', {limit: 200}).then((answer) => {
-    const serious = answer.events.filter((row) => row.kind !== 'metric' || row.severity !== 'INFO');
-    rows = (serious.length >= 3 ? serious : answer.events).slice(0, 100);
-    drawFeed();
-  }).catch((error) => feed.replaceChildren(empty(error.message)));
+  // What matters first: serious events and what the bus says of itself, before the rest that comes.
+  Promise.all([...['CRITICAL', 'ERROR', 'WARN'].map((severity) => ({severity})), {kind: 'audit'}].map((wanted) => get('events', {...wanted, limit: feedRows})))
+      .then((answers) => {
+        const known = new Set(rows.map((row) => JSON.stringify(row)));
+        rows = [...rows, ...answers.flatMap((answer) => answer.events).filter((row) => !known.has(JSON.stringify(row)))]
+            .sort((a, b) => (a.time < b.time ? 1 : -1)).slice(0, 100);
+        drawFeed();
+      }, (error) => feed.replaceChildren(empty(error.message)));
   const refreshQuiet = filled(quiet, async () => {
     const [late, silent] = await Promise.all(['late', 'silent'].map((word) => get('devices', {status: word, limit: 8})));
     const all = [...late.devices, ...silent.devices];
@@ -86,7 +89,7 @@ export function overview(root) {
         lines: sources.map((name) => ({name, values: times.map((time) => at.get(time)?.events[name] ?? null)}))}));
     },
     events(more) {
-      rows = [...more.reverse(), ...rows].slice(0, 100);
+      rows = [...more.filter((row) => row.change !== 'SNAPSHOT').reverse(), ...rows].slice(0, 100);
       if (!paused && !feed.contains(document.activeElement)) drawFeed();
     },
     alerts: refreshAlerts,

@@ -31,7 +31,7 @@ export function timeline(root) {
     const answer = await get('devices', {limit: 40});
     return [table('Collection by device', [['Status', (row) => status(row.status)], ['Device', (row) => device(row.device), 'name-cell'], ['24 hours ago … now', (row) => strip(row.heat, row.device), 'heat-cell wide-heat']],
       answer.devices, 'No device has been heard of yet.'),
-    h('p', {class: 'why'}, 'Pale: nothing came. Darker: more events than in the device’s other quarters. ', answer.total > 40 && link('devices', `all ${count(answer.total)} devices`))];
+    h('p', {class: 'why'}, 'Pale: nothing came. Stronger: more events than in the device’s other quarters. ', answer.total > 40 && link('devices', `all ${count(answer.total)} devices`))];
   });
   filled(gaps, async () => {
     const answer = await get('gaps');

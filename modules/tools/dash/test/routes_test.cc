@@ -132,6 +132,10 @@ TEST_CASE("a threat is changed by the verb that a person would use, and by no ot
     CHECK(viewer.questions.empty());
     CHECK(ask("/api/v1/threats?state=open&level=high").questions.front() ==
           "alerts list --state=open --level=high");
+    const auto without = ask("/api/v1/threats", Role::viewer,
+                             make_error(ErrorKind::unavailable, "no_module", "built without"));
+    CHECK(without.response.status == 200);
+    CHECK(json::parse(without.response.body, "body")->at("total") == 0);
     CHECK(ask("/api/v1/threats/A-42").questions.front() == "alerts show A-42");
 }
 
