@@ -190,9 +190,18 @@ Result<std::vector<Command>> all_commands() {
     for (const module::ModuleInfo* info : module::all_modules()) {
         if (info->kind == module::Kind::collector)
             AMOSKYS_TRY_VOID(add({"agent", std::string(info->name)}));
-        for (const module::Verb& verb : info->verbs)
+        std::vector<std::string> words;
+        if (!info->part_of.empty())
+            words = {std::string(info->part_of)};
+        words.emplace_back(info->name);
+        if (!info->part_of.empty())
+            AMOSKYS_TRY_VOID(add(words));
+        for (const module::Verb& verb : info->verbs) {
+            std::vector<std::string> whole = words;
+            whole.emplace_back(verb.name);
             if (!verb.name.empty())
-                AMOSKYS_TRY_VOID(add({std::string(info->name), std::string(verb.name)}));
+                AMOSKYS_TRY_VOID(add(whole));
+        }
     }
     return out;
 }

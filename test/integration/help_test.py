@@ -11,7 +11,7 @@ import harness
 
 # In an example: it wants what a fresh state directory has not, changes keys, writes outside, or goes on.
 NEEDS_MORE = ("--follow", "--bus", "/etc/", "/usr/", "/var/", "/tmp/", "&&", " > ", "rotate", "revoke", "renew", "issue", "init",
-              "trust", " top", " tail", "import", "receipt", "proof", "--since", "prove", "quality", "validate", "--tz")
+              "trust", "backup", "restore", "compact", "prune", " top", " tail", "import", "receipt", "proof", "--since", "prove", "quality", "validate", "--tz")
 
 
 class HelpCase(harness.AmoskysTest):
@@ -26,11 +26,17 @@ class HelpCase(harness.AmoskysTest):
         """Every command that has a page, by its words."""
         out = []
         for name in self.listed(self.ok("--help"), "Subcommands"):
-            text = self.page([name])
-            out.append((name,))
-            out += [(name, verb) for headline in ("Verbs", "Collectors") for verb in self.listed(text, headline)]
+            self.walk((name,), out)
         self.assertGreater(len(out), 45)
         return sorted(set(out))
+
+    def walk(self, words, out):
+        text = self.page(words)
+        out.append(words)
+        # The page of a verb lists its neighbours too: only a group's own is followed.
+        if len(words) == 1 or " VERB " in text.splitlines()[0]:
+            for name in {name for headline in ("Verbs", "Collectors") for name in self.listed(text, headline)}:
+                self.walk((*words, name), out)
 
     def examples(self, text):
         section = re.search(r"^Examples:\n((?:  .*\n)+)", text, re.MULTILINE)
@@ -42,7 +48,7 @@ class ExamplesTest(HelpCase):
         """The words are a command, and each option is one of its page, a value from a list is in that list."""
         words = [re.split("=", word)[0] if word.startswith("--") else word for word in words]
         plain = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
-        for length in (2, 1):
+        for length in (3, 2, 1):
             code, text, _ = self.run_cli(*plain[:length], "--help")
             if code == 0:
                 break
@@ -82,7 +88,7 @@ class ExamplesTest(HelpCase):
         place.mkdir()
         ran = 0
         for words in self.commands():
-            if words[0] in ("bus", "agent", "up", "bench", "health", "score", "install-links"):
+            if words[0] not in ("config", "inspect", "etl", "pki", "modules", "version", "man"):
                 continue
             for line in self.examples(self.page(words)):
                 if any(word in line for word in NEEDS_MORE):
@@ -92,7 +98,7 @@ class ExamplesTest(HelpCase):
                                       timeout=harness.PATIENCE_S)
                 self.assertIn(done.returncode, (0, 10), f"{line}\n{done.stderr}")
                 ran += 1
-        self.assertGreater(ran, 12)
+        self.assertGreater(ran, 8)
         print(f"{ran} examples run")
 
 

@@ -2,6 +2,7 @@
 import functools
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -105,6 +106,29 @@ class UnitsTest(harness.AmoskysTest):
         help_text = self.ok("score", "run", "--help")
         for flag in re.findall(r" (--[a-z-]+)", score.split(" score run")[1]):
             self.assertIn(flag, help_text)
+
+    def test_the_backup_unit_makes_one_and_keeps_thirty_days(self):
+        self.ok("pki", "init", "--agent", "edge-1")
+        bus, addresses = self.start_bus()
+        self.ok("agent", "example", "--once", "--bus", addresses["listen"])
+        backups = self.state / "backups"
+        backups.mkdir()
+        for name, days in (("old", 32), ("kept", 29)):
+            (backups / f"{name}.tar.zst").touch()
+            then = time.time() - days * 86400
+            harness.os.utime(backups / f"{name}.tar.zst", (then, then))
+        for setting in ("ExecStart", "ExecStartPost"):
+            [line] = settings("amoskys-backup", setting)
+            words = shlex.split(line.replace("%%", "%").replace("/usr/bin/amoskys", harness.AMOSKYS)
+                                .replace("/var/lib/amoskys", str(self.state)))
+            done = subprocess.run(words, capture_output=True, text=True, env=harness.clean_environment(),
+                                  timeout=harness.PATIENCE_S)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        names = {file.name for file in backups.iterdir()}
+        self.assertNotIn("old.tar.zst", names)
+        [made] = names - {"kept.tar.zst"}
+        self.ok("inspect", "restore", backups / made, "--dry-run")
+        self.assertEqual(self.stop(bus), 0)
 
     def test_an_agent_does_not_see_what_is_the_buss_alone(self):
         """What InaccessiblePaths= names is what the bus makes; an agent works where it is not there."""

@@ -60,7 +60,8 @@ constexpr module::Verb verbs[] = {
      .summary = "marks alerts as seen by a person",
      .options = change_options,
      .make_config = &config::make_config<ChangeConfig>,
-     .run = &alerts::ack_verb},
+     .run = &alerts::ack_verb,
+     .examples = "amoskys score alerts ack A-000042"},
     {.name = "resolve",
      .summary = "marks alerts as dealt with",
      .options = change_options,
@@ -77,7 +78,8 @@ constexpr module::Verb verbs[] = {
      .summary = "how far each device with alerts is to be trusted",
      .options = devices_options,
      .make_config = &config::make_config<DevicesConfig>,
-     .run = &alerts::devices_verb},
+     .run = &alerts::devices_verb,
+     .examples = "amoskys score alerts devices"},
 };
 
 }  // namespace

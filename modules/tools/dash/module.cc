@@ -95,7 +95,10 @@ const module::ModuleInfo dash_module = {
         "address is refused without TLS and without tokens or client certificates.\n\n"
         "`amoskys dash token NAME --role viewer|analyst|admin` makes a token. With it: the page "
         "asks for it once,\n"
-        "a program sends it as `Authorization: Bearer TOKEN`.",
+        "a program sends it as `Authorization: Bearer TOKEN`.\n\n"
+        "Examples:\n"
+        "  amoskys dash\n"
+        "  amoskys dash token anna --role viewer\n",
     .config_root = "dash",
     .options = options,
     .make_config = &config::make_config<DashConfig>,
