@@ -115,7 +115,8 @@ void KMeans::score(std::span<const double> rows, std::span<double> out) const {
 void KMeans::explain(std::span<const double> rows, std::span<double> parts,
                      std::span<double> expected) const {
     const std::size_t width = scales_.size(), numbers = width * window_;
-    const std::vector<float> all = ranged_rows(scales_, rows, window_);
+    const auto recent = rows.last(std::min(rows.size(), numbers));
+    const std::vector<float> all = ranged_rows(scales_, recent, window_);
     const auto window = std::span(all).last(numbers);
     const float* const centre =
         centres_.data() + nearest(window, centres_, squares_).centre * numbers;
