@@ -79,7 +79,7 @@ constexpr std::array rows{
             [](Client, Stored spool) { return spool.rollbacks; }),
 };
 
-constexpr auto infos = [] {
+constexpr auto lane_infos = [] {
     std::array<metrics::MetricInfo, rows.size()> out;
     for (std::size_t i = 0; i < rows.size(); ++i)
         out[i] = rows[i].info;
@@ -89,7 +89,7 @@ constexpr auto infos = [] {
 }  // namespace
 
 std::span<const metrics::MetricInfo> lane_metrics() {
-    return infos;
+    return lane_infos;
 }
 
 void update_lane_metrics(metrics::Registry& metrics, const std::string& lane,
