@@ -22,7 +22,7 @@ Source source_of(ByteView bytes) {
 std::size_t database_bytes(ByteView input) {
     if (input.size() < 100)
         return input.size();
-    const std::uint64_t page = input[16] << 8 | input[17];
+    const auto page = static_cast<std::uint64_t>(input[16] << 8 | input[17]);
     return std::min<std::uint64_t>((page == 1 ? page_bytes_max : page) * load_be32(&input[28]),
                                    input.size());
 }
