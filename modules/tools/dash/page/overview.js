@@ -52,13 +52,13 @@ export function overview(root) {
   const timer = setInterval(() => { refreshQuiet(); refreshAgents(); }, 15000);
 
   let alerts = null;
-  const refreshAlerts = () => get('threats', {state: 'open', limit: 1000}).then((answer) => { alerts = answer; }, () => { alerts = null; });
-  refreshAlerts();
+  const refreshAlerts = () => get('threats', {state: 'open', limit: 1000}).then((answer) => { alerts = answer; }, () => { alerts = null; })
+      .then(() => before && view.overview(before));
 
   const tile = (name, value, unit, note) => h('div', {class: 'tile'}, h('span', {class: 'name'}, name),
       h('span', {class: 'value'}, value, unit && h('small', {}, ` ${unit}`)), h('span', {class: 'note'}, note ?? '\u00a0'));
 
-  return {
+  const view = {
     overview(now) {
       if (before && now.time !== before.time) {
         const seconds = (millis(now.time) - millis(before.time)) / 1000;
@@ -95,4 +95,6 @@ export function overview(root) {
     alerts: refreshAlerts,
     close() { clearInterval(timer); },
   };
+  refreshAlerts();
+  return view;
 }
