@@ -119,7 +119,8 @@ TEST_CASE("constant columns never split, and equal rows make a forest of leaves"
         table.values.push_back(3);
         table.values.push_back(static_cast<float>(i));
     }
-    for (const Tree& tree : forest_of(table, 5).trees())
+    const Forest alike = forest_of(table, 5);
+    for (const Tree& tree : alike.trees())
         for (const Node& node : tree)
             CHECK((node.feature == leaf || node.feature == 1));
     const Table equal{1, std::vector<float>(10, 1)};
