@@ -1,5 +1,6 @@
 #include "modules/intelligence/rules/event_source.h"
 
+#include "core/base/test/result_text.h"
 #include "modules/intelligence/rules/engine.h"
 #include "modules/intelligence/rules/rule_files.h"
 #include "modules/intelligence/rules/test/made_events.h"

@@ -2,6 +2,7 @@
 // the comparison where the published rules are not there.
 #include <random>
 
+#include "core/base/test/result_text.h"
 #include "modules/intelligence/rules/test/naive.h"
 
 using namespace amoskys;

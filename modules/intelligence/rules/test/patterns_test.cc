@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/test/result_text.h"
 #include "modules/intelligence/rules/detector.h"
 #include "modules/intelligence/rules/rule_files.h"
 #include "modules/intelligence/rules/test/made_events.h"

@@ -1,4 +1,5 @@
 #include "modules/intelligence/rules/regex.h"
+#include "core/base/test/result_text.h"
 
 #include <catch2/catch.hpp>
 #include <random>

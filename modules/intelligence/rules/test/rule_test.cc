@@ -1,5 +1,6 @@
 #include "modules/intelligence/rules/rule.h"
 
+#include "core/base/test/result_text.h"
 #include "modules/intelligence/rules/test/rule_cases.h"
 
 using namespace amoskys;

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "core/base/file.h"
+#include "core/base/test/result_text.h"
 #include "modules/intelligence/rules/engine.h"
 #include "modules/intelligence/rules/rule_files.h"
 #include "modules/intelligence/rules/test/naive.h"
