@@ -21,7 +21,8 @@ class CommandLine(harness.AmoskysTest):
             if module["kind"] == "collector":
                 self.assertIn("--once", self.ok("agent", module["name"], "--help"))
             elif module["kind"] in ("service", "tool"):
-                self.assertIn("Usage:", self.ok(module["name"], "--help"))
+                words = ["score", module["name"]] if module["name"] in ("rules", "alerts") else [module["name"]]
+                self.assertIn("Usage:", self.ok(*words, "--help"))
 
     def test_a_mistyped_subcommand_names_the_nearest_and_exits_64(self):
         err = self.fails(64, "inpsect", "events")

@@ -49,8 +49,8 @@ class Configuration(harness.AmoskysTest):
         out = self.folder / "dump"
         rows = self.ok_ndjson("config", "dump", out)
         self.assertEqual(rows[0]["schema"], "amoskys.data_file/1")
-        kept = {f"snmp/{file.name}": file.read_text() for file in (harness.SOURCE / "conf/snmp").glob("*.yaml")}
-        kept["amoskys.yaml"] = (harness.SOURCE / "conf/amoskys.yaml").read_text()
+        conf = harness.SOURCE / "conf"
+        kept = {str(file.relative_to(conf)): file.read_text() for file in conf.rglob("*") if file.suffix in (".yaml", ".yml")}
         self.assertEqual({str(file.relative_to(out)): file.read_text() for file in out.rglob("*") if file.is_file()}, kept)
         self.ok("config", "dump", out)
         (out / "amoskys.yaml").write_text("log: {}\n")
