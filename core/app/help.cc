@@ -66,7 +66,11 @@ std::string names_of(const Command& command) {
         for (const module::ModuleInfo* info : module::all_modules())
             if (info->kind == module::Kind::collector)
                 out += padded(info->name, 12) + std::string(info->summary) + "\n";
-    } else if (command.kind == Command::Kind::tool && command.info->verbs.size() > 1) {
+    } else if (const bool group =
+                   command.kind == Command::Kind::tool
+                       ? command.info->verbs.size() > 1
+                       : command.kind == Command::Kind::service && !command.info->verbs.empty();
+               group) {
         out += "\nVerbs:\n";
         for (const module::Verb& verb : command.info->verbs)
             if (!verb.name.empty())

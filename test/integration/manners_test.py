@@ -145,7 +145,7 @@ class Manners(harness.AmoskysTest):
         helps = "amoskys etl --window, --step"
         self.ok("etl", "--out", features, "--window", "60s", "--step", "60s")
         err = self.fails(65, "score", "train", "--features", features, "--model", "iforest")
-        self.assertRegex(err, r"has 1 windows; training needs at least 2, and 100 for a threshold at quantile 0.99")
+        self.assertRegex(err, r"has 0 windows; training needs at least 2, and 100 for a threshold at quantile 0.99")
         self.assertIn(helps, err)
         self.ok("etl", "--out", features, "--window", "10s", "--step", "5s")
         code, _, err = self.run_cli("score", "train", "--features", features, "--model", "iforest")
