@@ -101,7 +101,8 @@ class Rules(harness.AmoskysTest):
         alerts = {each["title"]: each for each in self.ok_ndjson("score", "rules", "run")}
         self.assertEqual(set(alerts), {"Large encrypted upload", "Data leave the network"})
         pattern = alerts["Data leave the network"]
-        self.assertEqual((pattern["pattern"], pattern["evidence"]), ("data_exfiltration", [1, 2]))
+        self.assertEqual((pattern["pattern"], len(pattern["evidence"])), ("data_exfiltration", 2))
+        self.assertLess(*pattern["evidence"])
 
     def test_following_raises_what_comes_and_lets_people_acknowledge(self):
         self.publish(self.process("/opt/strange"))

@@ -15,6 +15,7 @@ using config::YamlNode;
 
 constexpr std::size_t max_documents = 1000;
 constexpr std::size_t max_list = 1000;
+constexpr std::uint64_t max_counted = 10'000;  // Correlator::max_of_group
 constexpr config::YamlErrors yaml_errors{ErrorKind::bad_data, "rule_invalid"};
 constexpr std::string_view levels[] = {"informational", "low", "medium", "high", "critical"};
 constexpr auto longest_timespan = std::chrono::hours(24 * 7);
@@ -216,6 +217,10 @@ class RuleReader {
                 return unsupported(name, "correlation.condition: '" + excerpt(name.text) +
                                              "'; known are lt, lte, gt, gte, eq and field");
             AMOSKYS_TRY(count, count_of(value));
+            if (count >= max_counted)
+                return unsupported(value,
+                                   "a count of 10000 or more: so many matches of a group "
+                                   "are not kept");
             out.conditions.emplace_back(known->compare, count);
         }
         return {};
@@ -236,6 +241,11 @@ class RuleReader {
         AMOSKYS_TRY_VOID(list_of(node, "group-by", out.group_by));
         if (out.rules.empty() || out.rules.size() > 64)
             return invalid(node, "correlation.rules: 1 to 64 rules are wanted");
+        for (std::size_t i = 0; i < out.rules.size(); ++i)
+            if (std::find(out.rules.begin(), out.rules.begin() + static_cast<std::ptrdiff_t>(i),
+                          out.rules[i]) != out.rules.begin() + static_cast<std::ptrdiff_t>(i))
+                return invalid(node, "correlation.rules: '" + excerpt(out.rules[i]) +
+                                         "' stands here a second time: one event would be both");
         const YamlNode* span = node.find("timespan");
         if (span == nullptr)
             return invalid(node, "correlation.timespan is missing");

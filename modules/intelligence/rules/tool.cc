@@ -75,7 +75,7 @@ Result<> lint_verb(module::ToolContext& context) {
     return {};
 }
 
-// All files are read before the first is written. A file whose rules are all unusable stays out.
+// All files are read before the first is written. A file with an invalid rule stays out.
 Result<> add_verb(module::ToolContext& context) {
     const auto& options = config_of<PathsConfig>(context);
     struct Planned {

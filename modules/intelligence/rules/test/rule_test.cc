@@ -95,6 +95,9 @@ TEST_CASE("what Sigma 2 has not, or this engine has not, is named as unsupported
     CHECK_THAT(unsupported("title: t\ncorrelation:\n  type: value_avg\n  rules: [a]\n"
                            "  timespan: 5m\n"),
                Catch::Contains("value_avg"));
+    CHECK_THAT(unsupported("title: t\ncorrelation:\n  type: event_count\n  rules: [a]\n"
+                           "  timespan: 5m\n  condition: {gte: 10000}\n"),
+               Catch::Contains("10000 or more"));
 }
 
 TEST_CASE("a rule that says nonsense is invalid, with its place") {
@@ -123,6 +126,8 @@ TEST_CASE("a rule that says nonsense is invalid, with its place") {
     CHECK_THAT(invalid(with_detection("  a: {A: [[x]]}\n  condition: a\n")),
                Catch::Contains("a value"));
     CHECK_THAT(invalid("title: &x t\n"), Catch::Contains("anchors"));
+    CHECK_THAT(invalid("title: t\ncorrelation: {type: temporal, rules: [a, a], timespan: 5m}\n"),
+               Catch::Contains("'a' stands here a second time"));
 }
 
 TEST_CASE("a rule that unfolds without end is refused") {
