@@ -29,7 +29,7 @@ class Drill(bus_case.BusTest):
     def test_backup_beside_the_bus_destroy_restore_verify_and_go_on(self):
         session, lane = self.lane_session()
         for _ in range(380):  # more than one segment
-            self.assert_accepted(session, lane, lane.next(padding=50_000))
+            self.assert_accepted(session, lane, lane.next(padding=50_000), events=2)
         self.assertGreater(len(list((self.state / "wal").glob("*.mdb"))), 1)
         other = publisher.Publisher(self.addresses["listen"], self.identities["second"], seed=1)
         self.addCleanup(other.done.set)
@@ -94,6 +94,7 @@ class Agent(harness.AmoskysTest):
         return file
 
     def test_an_agent_that_waited_while_the_log_was_lost_delivers_all(self):
+        self.ok("pki", "init")
         bus, addresses = self.start_bus()
         self.ok("agent", "replay", self.rows("first.csv", 0, 500), "--bus", addresses["listen"])
         self.ok("inspect", "backup", self.folder / "backup.tar.zst")
@@ -116,6 +117,7 @@ class Archive(harness.AmoskysTest):
         super().setUp()
         file = self.folder / "rows.csv"
         file.write_text("device_id,ts_ns,cpu_pct\n" + "".join(f"edge-1,{1_730_000_000_000_000_000 + i},1\n" for i in range(50)))
+        self.ok("pki", "init")
         bus, addresses = self.start_bus()
         self.ok("agent", "replay", file, "--bus", addresses["listen"])
         self.assertEqual(self.stop(bus), 0)

@@ -500,10 +500,10 @@ class Assembler {
         return next;
     }
     std::uint16_t set_number(const ByteSet& set) {
-        const auto found = std::find(sets_.begin(), sets_.end(), set);
-        if (found == sets_.end())
+        const auto at = std::find(sets_.begin(), sets_.end(), set) - sets_.begin();
+        if (at == std::ssize(sets_))
             sets_.push_back(set);
-        return static_cast<std::uint16_t>(found - sets_.begin());
+        return static_cast<std::uint16_t>(at);
     }
 
     std::vector<Regex::Instruction> code_;
