@@ -30,7 +30,7 @@ libraries)
         [boost]='_ZN.*5boost4asio' [boost-program-options]='_ZN.*5boost15program_options' [protobuf]='_ZN.*6google8protobuf'
         [libsodium]='sodium_init$' [lmdb]='mdb_env_open$' [zstd]='ZSTD_decompress' [yaml-cpp]='_ZN.*4YAML'
         [fmt]='_ZN.*3fmt' [nlohmann-json]='_ZN.*8nlohmann'
-        [zlib]='inflateInit2_$' [snappy]='_ZN.*6snappy' [c-ares]='ares_init$'
+        [zlib]='inflateInit2_$' [snappy]='_ZN.*6snappy' [seccomp]='seccomp_load$' [c-ares]='ares_init$'
         [glibc]='__libc_start_main' [libstdc++]='_ZSt9terminatev$')
     nm "$binary" | awk '{print $NF}' > "$work/symbols"
     listed=$("$binary" version -o json | sed -n '/"libraries"/,$s/^ *"name": "\([^"]*\)".*/\1/p')

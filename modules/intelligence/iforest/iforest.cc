@@ -70,7 +70,9 @@ void as_floats(std::span<const double> row, const std::vector<double>& median,
 void IsolationForest::score(std::span<const double> rows, std::span<double> out) const {
     constexpr std::size_t at_once = 1024;
     const std::size_t width = columns_.median.size();
-    check(rows.size() == out.size() * width, "a row must have the model's columns");
+    check(rows.size() % width == 0 && rows.size() >= out.size() * width,
+          "a row must have the model's columns");
+    rows = rows.last(out.size() * width);
     std::vector<float> floats(std::min(out.size(), at_once) * width);
     for (std::size_t row = 0; row < out.size(); row += at_once) {
         const std::size_t count = std::min(at_once, out.size() - row);

@@ -71,7 +71,7 @@ void ZScore::learn_statistics(const module::FeatureTable& table) {
 }
 
 void ZScore::squares(std::span<const double> rows, std::size_t row, std::span<double> out) const {
-    if (over_ == 0) {
+    if (row + 1 < over_ || over_ == 0) {  // of a part of a window the deviation would be too small
         model::scaled_window(scales_, rows, row, 1, out);
         for (double& each : out)
             each *= each;

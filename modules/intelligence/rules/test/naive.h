@@ -59,8 +59,13 @@ inline bool value_matches(const YamlNode& value, const std::set<std::string_view
     std::string wanted = value.text;
     if (modifiers.contains("contains") || modifiers.contains("endswith"))
         wanted = "*" + wanted;
-    if (modifiers.contains("contains") || modifiers.contains("startswith"))
+    if (modifiers.contains("contains") || modifiers.contains("startswith")) {
+        const std::size_t other = wanted.find_last_not_of('\\');
+        const std::size_t at_end = wanted.size() - (other == std::string::npos ? 0 : other + 1);
+        if (at_end % 2 == 1)
+            wanted += '\\';  // the last one means itself, not the star
         wanted += "*";
+    }
     return like(wanted, text);
 }
 
