@@ -161,9 +161,10 @@ class RestoreFolder {
             fs::remove_all(path_, ignored);
     }
 
-    Result<> make() {
+    // A look at an archive (dry run) may be taken beside a log that is in use.
+    Result<> make(bool dry_run) {
         std::error_code failed;
-        if (fs::exists(target_, failed) && !fs::is_empty(target_, failed))
+        if (!dry_run && fs::exists(target_, failed) && !fs::is_empty(target_, failed))
             return make_error(ErrorKind::cannot_create, "restore_exists",
                               target_.string() + " is not empty; a restore replaces nothing",
                               "move it away first, or name another place with --log");
@@ -258,7 +259,7 @@ Result<> restore(module::ToolContext& context) {
     const auto& options = *static_cast<const RestoreOptions*>(context.config.get());
     const fs::path target = log_folder(context, options.log);
     RestoreFolder folder(target);
-    AMOSKYS_TRY_VOID(folder.make());
+    AMOSKYS_TRY_VOID(folder.make(options.dry_run));
     Unpacked files(folder.path());
     AMOSKYS_TRY_VOID(unpack(options.file, files, context));
     AMOSKYS_TRY(checked, check_log(folder.path(), files, options, context));
