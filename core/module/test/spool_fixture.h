@@ -6,9 +6,9 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "core/base/test/temp_folder.h"
 #include "core/crypto/signing.h"
 #include "core/module/spool.h"
-#include "core/module/test/folder.h"
 #include "core/wire/envelope.h"
 #include "core/wire/statement.h"
 
@@ -132,7 +132,7 @@ struct Fixture {
         io.poll();
     }
 
-    Folder folder;
+    TempFolder folder;
     std::filesystem::path folder_of_spool = folder.path / "spool";
     FakeClock clock{1'764'821'328'902'984'000ULL};
     io::asio::io_context io;

@@ -3,9 +3,9 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "core/base/test/temp_folder.h"
 #include "core/module/counter_rate.h"
 #include "core/module/host_config.h"
-#include "core/module/test/folder.h"
 
 using namespace amoskys;
 using namespace amoskys::module;
@@ -148,7 +148,7 @@ TEST_CASE("what is followed is bounded, and the rest is counted") {
 
 TEST_CASE("an alarm goes on across a restart, and ends once") {
     const std::vector<std::string> rules{"hot: temperature > 80/90 clear 70"};
-    const test::Folder folder;
+    const TempFolder folder;
     const AlarmMemory memory(folder.path / "alarms.json");
     CHECK(memory.load()->empty());
     auto before = engine_of(rules);
@@ -173,7 +173,7 @@ TEST_CASE("an alarm goes on across a restart, and ends once") {
 }
 
 TEST_CASE("a damaged memory of alarms is refused") {
-    const test::Folder folder;
+    const TempFolder folder;
     const auto file = folder.path / "alarms.json";
     const AlarmMemory memory(file);
     for (
