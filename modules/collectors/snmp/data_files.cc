@@ -7,8 +7,8 @@ namespace amoskys::snmp {
 
 std::vector<module::DataFile> data_files() {
     std::vector<module::DataFile> out;
-    for (const EmbeddedProfile& profile : embedded_profiles())
-        out.push_back({"snmp/" + std::string(profile.name) + ".yaml", profile.yaml});
+    for (const EmbeddedFile& profile : embedded_profiles())
+        out.push_back({"snmp/" + std::string(profile.name), profile.content});
     return out;
 }
 

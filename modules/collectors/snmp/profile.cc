@@ -20,8 +20,8 @@ bool plain_name(std::string_view name) {
 
 std::set<std::string> all_names(const std::string& folder) {
     std::set<std::string> names;
-    for (const EmbeddedProfile& embedded : embedded_profiles())
-        names.emplace(embedded.name);
+    for (const EmbeddedFile& embedded : embedded_profiles())
+        names.emplace(profile_name(embedded));
     std::error_code ignored;
     if (!folder.empty())
         for (const auto& entry : fs::directory_iterator(folder, ignored))
@@ -54,9 +54,9 @@ Result<Profile> load(std::string_view name, const std::string& folder) {
             return parse_profile(text, path.string());
         }
     }
-    for (const EmbeddedProfile& embedded : embedded_profiles())
-        if (embedded.name == name)
-            return parse_profile(embedded.yaml, "conf/snmp/" + std::string(name) + ".yaml");
+    for (const EmbeddedFile& embedded : embedded_profiles())
+        if (profile_name(embedded) == name)
+            return parse_profile(embedded.content, "conf/snmp/" + std::string(embedded.name));
     return unknown(name, folder);
 }
 
@@ -107,6 +107,10 @@ class Merge {
 };
 
 }  // namespace
+
+std::string_view profile_name(const EmbeddedFile& profile) {
+    return profile.name.substr(0, profile.name.rfind('.'));
+}
 
 std::size_t Profile::stored_metrics() const {
     const auto stored = [](const std::vector<Metric>& metrics) {

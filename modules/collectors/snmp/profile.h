@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/embedded_file.h"
 #include "core/base/result.h"
 #include "modules/collectors/snmp/oid.h"
 
@@ -109,11 +110,8 @@ Result<> resolve(const std::vector<Metric>& metrics, std::vector<Derived>& deriv
 // All errors at once, one line each: "FILE:LINE:COLUMN: what is wrong". At most 1 MiB.
 Result<Profile> parse_profile(std::string_view yaml, std::string_view file_name);
 
-struct EmbeddedProfile {
-    std::string_view name;  // file name without .yaml
-    std::string_view yaml;
-};
-std::span<const EmbeddedProfile> embedded_profiles();  // generated from conf/snmp
+std::span<const EmbeddedFile> embedded_profiles();  // of conf/snmp; the name of one is NAME.yaml
+std::string_view profile_name(const EmbeddedFile& profile);  // NAME
 
 // Names of those that have `match`, with what it says.
 Result<std::vector<std::pair<Oid, std::string>>> vendor_profiles(const std::string& folder);

@@ -2,13 +2,11 @@
 #pragma once
 
 #include <span>
-#include <string_view>
+
+#include "core/base/embedded_file.h"
 
 namespace amoskys::rules {
 
-struct EmbeddedFile {
-    std::string_view name, text;  // "fields.yaml", "proc_reverse_shell.yml"
-};
-std::span<const EmbeddedFile> embedded_files();  // generated from conf/rules
+std::span<const EmbeddedFile> embedded_files();  // of conf/rules
 
 }  // namespace amoskys::rules

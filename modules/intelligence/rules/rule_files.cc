@@ -69,14 +69,14 @@ std::vector<ParsedRule> embedded_rules() {
     std::vector<ParsedRule> out;
     for (const EmbeddedFile& file : embedded_files())
         if (file.name != mapping_file)
-            append(out, parse_rules(file.text, "builtin:" + std::string(file.name)));
+            append(out, parse_rules(file.content, "builtin:" + std::string(file.name)));
     return out;
 }
 
 Result<std::vector<EventClass>> embedded_mapping() {
     for (const EmbeddedFile& file : embedded_files())
         if (file.name == mapping_file)
-            return parse_mapping(file.text, mapping_file);
+            return parse_mapping(file.content, mapping_file);
     return make_error(ErrorKind::internal, "mapping_missing", "the mapping of fields is missing");
 }
 

@@ -136,7 +136,7 @@ Result<> explain_verb(module::ToolContext& context) {
 std::vector<module::DataFile> data_files() {
     std::vector<module::DataFile> out;
     for (const EmbeddedFile& file : embedded_files())
-        out.push_back({"rules/" + std::string(file.name), file.text});
+        out.push_back({"rules/" + std::string(file.name), file.content});
     return out;
 }
 

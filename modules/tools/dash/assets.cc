@@ -20,27 +20,38 @@ bool takes_gzip(std::string_view accepted) {
     return false;
 }
 
+std::string_view content_type_of(std::string_view name) {
+    if (name.ends_with(".html"))
+        return "text/html; charset=utf-8";
+    if (name.ends_with(".css"))
+        return "text/css; charset=utf-8";
+    return name.ends_with(".svg") ? "image/svg+xml" : "text/javascript; charset=utf-8";
+}
+
 }  // namespace
 
-const Asset* find_asset(std::string_view path) {
-    for (const Asset& each : assets())
-        if (each.path == path)
+const EmbeddedFile* find_asset(std::string_view path) {
+    if (!path.starts_with('/'))
+        return nullptr;
+    const std::string_view name = path == "/" ? "index.html" : path.substr(1);
+    for (const EmbeddedFile& each : page_files())
+        if (each.name == name)
             return &each;
     return nullptr;
 }
 
-Response asset_response(const Request& request, const Asset& asset) {
+Response asset_response(const Request& request, const EmbeddedFile& asset) {
     if (!takes_gzip(request.accept_encoding))
         return problem(406, "gzip_only", "the page's files are served with Content-Encoding: gzip");
     Response out;
-    std::string etag = etag_of(asset.gzip);
-    out.content_type = asset.content_type;
+    std::string etag = etag_of(asset.content);
+    out.content_type = content_type_of(asset.name);
     out.headers = {
         {"Content-Encoding", "gzip"}, {"Vary", "Accept-Encoding"}, {"Cache-Control", "no-cache"}};
     if (matches_etag(request.if_none_match, etag))
         out.status = 304;
     else
-        out.body = asset.gzip;
+        out.body = asset.content;
     out.headers.emplace_back("ETag", std::move(etag));
     return out;
 }

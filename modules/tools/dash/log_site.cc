@@ -97,7 +97,7 @@ io::Task<Response> LogSite::respond(Request request) {
     const Steady now = clock_.steady();
     Response out;
     const Match match = find_route(request.method, request.segments);
-    const Asset* asset = find_asset(request.path);
+    const EmbeddedFile* asset = find_asset(request.path);
     if (auto refused = access_.refuse(request, now)) {
         out = denied(request, {}, std::move(*refused));
     } else if (request.path.empty()) {

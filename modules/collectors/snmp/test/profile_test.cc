@@ -80,11 +80,11 @@ TEST_CASE("the default profile counts disk accesses, not bytes, as reads and wri
 }
 
 TEST_CASE("every embedded profile parses under its own name") {
-    for (const EmbeddedProfile& embedded : embedded_profiles()) {
+    for (const EmbeddedFile& embedded : embedded_profiles()) {
         INFO(embedded.name);
-        const auto profile = find_profile(embedded.name);
+        const auto profile = find_profile(profile_name(embedded));
         REQUIRE(profile.has_value());
-        CHECK(parse_profile(embedded.yaml, "")->name == embedded.name);
+        CHECK(parse_profile(embedded.content, "")->name == profile_name(embedded));
     }
 }
 

@@ -21,7 +21,7 @@ void respond(Access& access, Request request) {
     const Caller caller = access.who(request, now);
     if (refused)
         out = std::move(*refused);
-    else if (const Asset* asset = find_asset(request.path))
+    else if (const EmbeddedFile* asset = find_asset(request.path))
         out = asset_response(request, *asset);
     else if (match.route != nullptr && match.route->answer != nullptr)
         out =
