@@ -32,6 +32,9 @@ while [ $# -gt 0 ]; do
     shift
 done
 units=$root/etc/systemd/system
+case $prefix$root in
+    *[!A-Za-z0-9/._+-]*) die "--prefix and --root: letters, digits and /._+- may be in them" 64 ;;
+esac
 share=$root$prefix/share
 
 # The files of this folder and where each goes.
