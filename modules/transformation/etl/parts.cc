@@ -120,8 +120,12 @@ Result<std::vector<std::pair<std::string, std::uint64_t>>> write_parts(
         AMOSKYS_TRY_VOID(make_directories(files.folder, folder_mode_of_parts));
         AMOSKYS_TRY(count, export_table(rows, layout, files, {.name = part}, progress));
         out.emplace_back(below + "/" + part + (files.csv ? ".csv" : ".parquet"), count);
+        fs::path above = options.folder;  // each of them may have been made just now
+        for (const fs::path& each : fs::path(below)) {
+            AMOSKYS_TRY_VOID(sync_directory(above));
+            above /= each;
+        }
     }
-    AMOSKYS_TRY_VOID(sync_directory(options.folder));
     return out;
 }
 
