@@ -72,7 +72,7 @@ class AcknowledgedIsOnDisk(harness.AmoskysTest):
         bus = self.command("bus", "--listen", "127.0.0.1:0", "--http-listen", "", "--ready-file", ready,
                            "--receipt-interval", "1h")
         # LeakSanitizer is a tracer itself: under another one it fails the process at its end.
-        environment = {**harness.clean_environment(), "ASAN_OPTIONS": "detect_leaks=0"}
+        environment = harness.traced_environment()
         log = open(self.folder / "traced.log", "wb")
         process = subprocess.Popen(["strace", "-f", "-yy", "-s", "0", "-e", f"trace={calls}", "-o", str(trace), *bus],
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)

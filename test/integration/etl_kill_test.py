@@ -18,13 +18,6 @@ import harness
 KILLS = int(os.environ.get("AMOSKYS_KILLS") or (100 if os.environ.get("AMOSKYS_SOAK") else 12))
 
 
-def strace_works():
-    try:
-        return subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], capture_output=True).returncode == 0
-    except OSError:
-        return False
-
-
 class Kills(etl_case.EtlTest):
     def setUp(self):
         super().setUp()
@@ -89,7 +82,7 @@ class Kills(etl_case.EtlTest):
         rows, increments = self.assert_one_clean_run()
         print(f"{KILLS} followers killed; {rows} rows in {increments} increments as in one clean run")
 
-    @unittest.skipUnless(strace_works(), "strace is not installed or not permitted here")
+    @unittest.skipUnless(harness.may_trace(), "strace is not installed or not permitted here")
     def test_increments_killed_at_each_step_of_a_commit(self):
         killed = 0
         for call, numbers in (("rename,renameat,renameat2", range(1, 5)), ("fsync", range(1, 9)), ("unlink,unlinkat", range(1, 4)),
@@ -97,7 +90,7 @@ class Kills(etl_case.EtlTest):
             for number in numbers:
                 trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
                 done = subprocess.run([*trace, *self.command(*self.increment())], stdin=subprocess.DEVNULL, capture_output=True,
-                                      env=harness.clean_environment())
+                                      env=harness.traced_environment())
                 self.assertIn(done.returncode, (0, -signal.SIGKILL), done.stderr)
                 killed += done.returncode != 0
                 self.load(12)

@@ -1,8 +1,7 @@
 """etl over real logs: gen.py's telemetry against what pandas made of it, read back from Parquet by DuckDB; processes and flows
 beside metrics; rows that are followed."""
+import importlib.util
 import json
-import os
-import pathlib
 import signal
 import subprocess
 import unittest
@@ -11,20 +10,19 @@ import etl_case
 import harness
 import parquet
 
-SHARED = pathlib.Path(os.environ.get("AMOSKYS_SHARED_DATA", "")) / "etl"
+SHARED = harness.SHARED_DATA / "etl"
 # What the pandas script takes from the whole series of a device, the future included; ours comes from a baseline.
 RELATIVE = ("_z_dev", "_entropy", "_jump3s", "_burst")
 
 
-def pandas_is_there():
-    try:
-        import pandas  # noqa: F401
-        return (SHARED / "gen.py").exists() and (SHARED / "check_sums.npy").exists()
-    except ImportError:
-        return False
+def missing_peer():
+    """What the comparison lacks here; "" where it can be made."""
+    if not (SHARED / "gen.py").exists() or not (SHARED / "check_sums.npy").exists():
+        return f"no gen.py and check_sums.npy in {SHARED}"
+    return "" if importlib.util.find_spec("pandas") else "python3-pandas is not installed"
 
 
-@unittest.skipUnless(pandas_is_there(), "no python3-pandas, or no shared data")
+@unittest.skipIf(missing_peer(), missing_peer())
 @unittest.skipIf(parquet.MISSING, parquet.MISSING)
 class GoldenTest(harness.AmoskysTest):
     """50 devices, 29 metrics, 6 hours, 35,950 windows."""
@@ -120,7 +118,7 @@ class RunTest(etl_case.EtlTest):
         self.load(60)
         harness.wait_until(lambda: out.read_bytes().count(b"\n") > before + 40, "rows of what came later")
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
+        self.assertEqual(process.wait(timeout=harness.PATIENCE_S), -signal.SIGTERM)
         # The same baselines over the whole log.
         again = self.folder / "again"
         self.ok("etl", "--out", again, "--digits", "17", "--baseline", features / "feature_metadata.json")
@@ -149,7 +147,7 @@ class RunTest(etl_case.EtlTest):
         self.assertIn("laLoad1_mean", row)
 
     def test_flows_of_a_capture_are_windows_of_the_host(self):
-        captures = sorted(pathlib.Path(os.environ.get("AMOSKYS_SHARED_DATA", "")).glob("pcap/**/*.pcap"))
+        captures = sorted(harness.SHARED_DATA.glob("pcap/**/*.pcap"))
         if not captures:
             self.skipTest("no recorded traffic")
         flows = 0

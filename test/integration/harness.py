@@ -16,6 +16,8 @@ import unittest
 
 AMOSKYS = os.environ["AMOSKYS"]
 SHARED_DATA = pathlib.Path(os.environ.get("AMOSKYS_SHARED_DATA", "/nonexistent"))
+# What is asked here is on loopback; a proxy of the surroundings is none of it.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 # Sanitizer builds are slower; every wait is a limit, not a sleep.
 PATIENCE_S = float(os.environ.get("AMOSKYS_TEST_PATIENCE", "60"))
@@ -31,6 +33,23 @@ def wait_until(condition, what, timeout_s=None):
     raise AssertionError(f"did not happen in time: {what}")
 
 
+def tool_works(*command):
+    """Whether it is installed, and may do here what it is for."""
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def may_trace():
+    return tool_works("strace", "-f", "-o", "/dev/null", "true")
+
+
+def needs(*programs):
+    missing = [each for each in programs if shutil.which(each) is None]
+    return unittest.skipIf(missing, f"not installed: {', '.join(missing)} (packaging/setup --test)")
+
+
 def free_udp_port():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("127.0.0.1", 0))
@@ -41,6 +60,11 @@ def free_tcp_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def traced_environment():
+    """For strace: LeakSanitizer cannot look at a process that is traced already."""
+    return clean_environment() | {"ASAN_OPTIONS": "detect_leaks=0"}
 
 
 def clean_environment():

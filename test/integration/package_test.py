@@ -19,11 +19,6 @@ BUILD = harness.SOURCE / "packaging" / "deb" / "build"
 FIRST_METRIC_S = 60
 
 
-def needs(*programs):
-    missing = [each for each in programs if shutil.which(each) is None]
-    return unittest.skipIf(missing, f"not installed: {', '.join(missing)}")
-
-
 @functools.cache
 def packages():
     """Built once: (folder, files). Removed at the end of the process."""
@@ -46,7 +41,7 @@ def one(files, pattern):
     return found
 
 
-@needs("dpkg-deb", "strip", "readelf")
+@harness.needs("dpkg-deb", "strip", "readelf")
 class PackageTest(harness.AmoskysTest):
     def setUp(self):
         super().setUp()
@@ -66,7 +61,7 @@ class PackageTest(harness.AmoskysTest):
         subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
         self.assertEqual(len(self.files["SHA256SUMS"].read_text().splitlines()), len(self.files) - 1)
 
-    @needs("lintian")
+    @harness.needs("lintian")
     def test_lintian_has_nothing_to_say_but_what_is_overridden(self):
         done = subprocess.run(["lintian", "--allow-root", "--show-overrides", self.deb], capture_output=True, text=True,
                               timeout=10 * harness.PATIENCE_S)
@@ -105,7 +100,7 @@ class PackageTest(harness.AmoskysTest):
         line = re.search(r"^ExecStart=(.*)$", text, re.MULTILINE)[1]
         return line.replace("/usr/bin", f"{root}/usr/bin").replace("/var/lib/amoskys", f"{root}/var/lib/amoskys").split()
 
-    @needs("dpkg", "systemd-sysusers")
+    @harness.needs("dpkg", "systemd-sysusers")
     @unittest.skipUnless(os.geteuid() == 0, "only root can install a package")
     def test_from_the_package_to_the_first_stored_metric(self):
         root = self.folder / "root"
@@ -180,7 +175,7 @@ class PackageTest(harness.AmoskysTest):
         return subprocess.run([*shell, tree / "install.sh", *words], capture_output=True, text=True, timeout=harness.PATIENCE_S,
                               env={"PATH": os.environ["PATH"]})
 
-    @needs("busybox")
+    @harness.needs("busybox")
     def test_busybox_installs_the_tarball_twice_and_takes_it_away(self):
         tree = self.unpacked()
         root = self.folder / "image"

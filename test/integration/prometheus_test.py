@@ -34,10 +34,6 @@ def metrics_in(expression):
     return {word for word in WORDS.findall(bare) if word.startswith(("amoskys", "process_")) or word in FOREIGN}
 
 
-def needs(program, package):
-    return unittest.skipIf(shutil.which(program) is None, f"{program} (package {package}) is not installed")
-
-
 class RulesTest(harness.AmoskysTest):
     def run_tool(self, *words):
         done = subprocess.run(words, capture_output=True, text=True, cwd=FOLDER, timeout=harness.PATIENCE_S)
@@ -69,14 +65,14 @@ class RulesTest(harness.AmoskysTest):
             self.assertIn(alert["labels"]["severity"], ("warning", "critical", "none"))
             self.assertTrue((harness.SOURCE / alert["annotations"]["runbook"]).is_file(), alert["annotations"]["runbook"])
 
-    @needs("promtool", "prometheus")
+    @harness.needs("promtool")
     def test_promtool_reads_the_rules_and_their_tests_pass(self):
         self.run_tool("promtool", "check", "rules", "records.yaml", "alerts.yaml")
         self.run_tool("promtool", "test", "rules", "alerts_test.yaml")
         self.run_tool("promtool", "check", "config", "--syntax-only", "prometheus.yml")
         print(f"promtool: {len(rules('records.yaml'))} records, {len(rules('alerts.yaml'))} alerts, each tested")
 
-    @needs("promtool", "prometheus")
+    @harness.needs("promtool")
     def test_a_rule_test_that_must_fail_fails(self):
         """That the tests above can fail: with a threshold moved, promtool says so."""
         for name in ("records.yaml", "alerts.yaml", "alerts_test.yaml"):
@@ -89,7 +85,7 @@ class RulesTest(harness.AmoskysTest):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("AmoskysStoredFarBelowCollected", done.stdout + done.stderr)
 
-    @needs("amtool", "prometheus-alertmanager")
+    @harness.needs("amtool")
     def test_amtool_reads_the_example(self):
         self.run_tool("amtool", "check-config", "alertmanager.yml")
 
@@ -111,7 +107,7 @@ class RulesTest(harness.AmoskysTest):
         for name in re.findall(r"\$\{?(\w+)", " ".join(panel_expressions())):
             self.assertIn(name, variables)
 
-    @needs("promtool", "prometheus")
+    @harness.needs("promtool")
     def test_promtool_reads_every_expression_of_the_dashboard(self):
         expressions = [each.replace("$instance", ".*") for each in panel_expressions()]
         file = self.folder / "panels.yaml"
@@ -121,7 +117,7 @@ class RulesTest(harness.AmoskysTest):
         print(f"promtool: {len(expressions)} expressions of the dashboard")
 
 
-@needs("prometheus", "prometheus")
+@harness.needs("prometheus")
 class ScrapeTest(harness.AmoskysTest):
     def ask(self, path, **query):
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?" + urllib.parse.urlencode(query)

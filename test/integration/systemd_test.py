@@ -148,14 +148,9 @@ class UnitsTest(harness.AmoskysTest):
         self.assertEqual(sorted(path.name for path in seen.iterdir()), ["pki", "spool"])
 
 
-def may_trace():
-    return shutil.which("strace") is not None and subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
-                                                                 capture_output=True).returncode == 0
-
-
 @unittest.skipIf(shutil.which("systemd-analyze") is None, "systemd-analyze is not installed")
 @unittest.skipIf(harness.os.environ.get("AMOSKYS_SANITIZE"), "a sanitizer makes calls of its own")
-@unittest.skipUnless(may_trace(), "strace cannot trace here")
+@unittest.skipUnless(harness.may_trace(), "strace cannot trace here")
 class SystemCallsTest(harness.AmoskysTest):
     """Every system call and socket family of the executable at work is in the list of its unit."""
 
@@ -166,7 +161,8 @@ class SystemCallsTest(harness.AmoskysTest):
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=harness.clean_environment())
         log.close()
         self.addCleanup(lambda: tracer.poll() is None and (tracer.kill(), tracer.wait()))
-        return tracer, harness.wait_until(lambda: self.traced_pid(tracer), f"{name} starts"), trace
+        harness.wait_until(lambda: self.traced_pid(tracer) or tracer.poll() is not None, f"{name} starts")
+        return tracer, self.traced_pid(tracer), trace
 
     def traced_pid(self, tracer):
         """strace has children of its own at first, to try things."""
@@ -177,9 +173,10 @@ class SystemCallsTest(harness.AmoskysTest):
                     return int(pid)
             except FileNotFoundError:
                 pass
-        return -1 if tracer.poll() is not None else None
+        return None
 
     def end(self, tracer, pid):
+        self.assertIsNotNone(pid, "it ended by itself")
         harness.os.kill(pid, signal.SIGTERM)
         self.assertEqual(tracer.wait(timeout=harness.PATIENCE_S), 0)
 
@@ -205,9 +202,10 @@ class SystemCallsTest(harness.AmoskysTest):
             running[name] = self.start_traced(name, "agent", name, "--bus", addresses["listen"], *words)
         harness.wait_until(lambda: {"proc", "snmp"} <= {lane["lane"] for lane in self.ok_json("inspect", "summary")["lanes"]},
                            "both agents' records are in the log", 3 * harness.PATIENCE_S)
+        self.assertIsNotNone(bus[1], "the bus ended by itself")
         harness.os.kill(bus[1], signal.SIGHUP)
         subprocess.run(["curl", "-s", f"http://{addresses['http']}/metrics"], capture_output=True, timeout=harness.PATIENCE_S)
-        time.sleep(0.5)  # the reload is on its way
+        harness.wait_until(lambda: '"reloaded"' in (self.folder / "bus.log").read_text(), "the reload is done")
         for name, (tracer, pid, trace) in running.items():
             if name == "flow" and tracer.poll() is not None:
                 print("flow may not capture here: its system calls are not looked at")

@@ -26,5 +26,5 @@ source_dir=$1
 tools=(g++ lld cmake ninja-build protobuf-compiler python3 catch2 libprotobuf-dev)
 wants -- "${tools[@]}"
 wants --run -- "${tools[@]}" snmpd
-wants --test -- "${tools[@]}" snmpd snmpsim tshark sqlite3
+wants --test -- "${tools[@]}" snmpd snmpsim tshark sqlite3 python3-pandas
 [ "$failed" -eq 0 ] && echo "setup: each mode installs what the build wants"
